@@ -1,0 +1,140 @@
+//! gRPC between the services: channels, servers, and whose behalf a call is made on.
+
+use std::{convert::Infallible, future::Future, time::Duration};
+
+use anyhow::Context as _;
+use http::{Request as HttpRequest, Response as HttpResponse};
+use tokio::net::TcpListener;
+use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Request, Status,
+    body::Body,
+    metadata::{Ascii, MetadataMap, MetadataValue},
+    server::NamedService,
+    transport::{Channel, Endpoint, Server},
+};
+use tonic_health::ServingStatus;
+use tower::Service;
+
+use crate::health::Health;
+
+/// How long a call may take before it counts as failed.
+pub const DEADLINE: Duration = Duration::from_millis(2500);
+
+/// A channel that connects when it is first used and again whenever it breaks. Every call has a deadline.
+pub fn channel(url: &str) -> anyhow::Result<Channel> {
+    let endpoint =
+        Endpoint::from_shared(url.to_owned()).with_context(|| format!("{url} is no URL of a gRPC service"))?;
+    Ok(endpoint
+        .connect_timeout(Duration::from_secs(1))
+        .timeout(DEADLINE)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(2))
+        .keep_alive_timeout(Duration::from_secs(2))
+        .keep_alive_while_idle(true)
+        .connect_lazy())
+}
+
+/// On whose behalf a call is made.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// The user's access token; absent before login.
+    pub token: Option<String>,
+    /// Ties the log lines of one request together.
+    pub request_id: String,
+}
+
+impl Caller {
+    /// A gRPC request that carries the token and the request id.
+    pub fn request<T>(&self, message: T) -> Result<Request<T>, crate::Error> {
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        if let Some(token) = &self.token {
+            let value = MetadataValue::<Ascii>::try_from(format!("Bearer {token}"))
+                .map_err(|_| crate::Error::unauthenticated())?;
+            metadata.insert("authorization", value);
+        }
+        if let Ok(id) = MetadataValue::try_from(&self.request_id) {
+            metadata.insert("x-request-id", id);
+        }
+        Ok(request)
+    }
+
+    /// Reads what [`Caller::request`] wrote.
+    #[must_use]
+    pub fn from_metadata(metadata: &MetadataMap) -> Self {
+        let text = |name: &str| metadata.get(name).and_then(|v| v.to_str().ok());
+        Self {
+            token: text("authorization").and_then(bearer).map(str::to_owned),
+            request_id: text("x-request-id").unwrap_or("-").to_owned(),
+        }
+    }
+}
+
+/// The token of an `Authorization` value, `Bearer` in any case.
+#[must_use]
+pub fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
+}
+
+/// Makes a call that changes nothing; once more if the connection broke under it, as it does when a replica restarts.
+pub async fn read<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> Result<T, Status> {
+    match call().await {
+        Err(status) if status.code() == tonic::Code::Unavailable => call().await,
+        answer => answer,
+    }
+}
+
+/// Serves one gRPC service with the standard health service, and reflection in development, until `stop`.
+/// Health is told for the whole (`""`), for the service, and for each dependency by name.
+pub async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    health: Health,
+    reflection: bool,
+    stop: CancellationToken,
+) -> anyhow::Result<()>
+where
+    S: Service<HttpRequest<Body>, Response = HttpResponse<Body>, Error = Infallible> + NamedService,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let mirror = tokio::spawn(async move {
+        let mut changes = health.subscribe();
+        loop {
+            let status = |up| if up { ServingStatus::Serving } else { ServingStatus::NotServing };
+            let dependencies = changes.borrow_and_update().clone();
+            for name in ["", S::NAME] {
+                reporter.set_service_status(name, status(health.ready())).await;
+            }
+            for (name, dependency) in dependencies {
+                reporter.set_service_status(name, status(dependency.up)).await;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    let reflection = reflection
+        .then(|| {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(aether_proto::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .build_v1()
+        })
+        .transpose()?;
+    let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(crate::net::tune));
+    let served = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(5)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+        .add_service(health_service)
+        .add_service(service)
+        .add_optional_service(reflection)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await;
+    mirror.abort();
+    Ok(served?)
+}

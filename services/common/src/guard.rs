@@ -1,0 +1,87 @@
+//! Who a token belongs to, for services that are not auth.
+
+use std::sync::Arc;
+
+use aether_proto::auth::{self as pb, ValidateTokenRequest, auth_service_client::AuthServiceClient};
+use chrono::Utc;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use crate::{
+    Error,
+    grpc::Caller,
+    revocation::Revocations,
+    tokens::{Keys, TokenKind},
+};
+
+/// The user behind a request, as the token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Decimal digits.
+    pub user_id: String,
+    /// The user's name when the token was made.
+    pub username: String,
+    /// The user's roles when the token was made.
+    pub roles: Vec<String>,
+    /// The session, which a logout revokes.
+    pub session_id: String,
+}
+
+/// Verifies tokens of one kind: signature, kind and time here; revocation by the stream from auth, or by asking auth
+/// while that stream is lost. Never open when auth cannot be asked.
+#[derive(Clone)]
+pub struct Guard {
+    keys: Keys,
+    kind: TokenKind,
+    revocations: Arc<Revocations>,
+    auth: AuthServiceClient<Channel>,
+}
+
+impl Guard {
+    /// A guard over a view of revocations that somebody follows, see [`follow`].
+    #[must_use]
+    pub fn new(keys: Keys, kind: TokenKind, revocations: Arc<Revocations>, auth: AuthServiceClient<Channel>) -> Self {
+        Self { keys, kind, revocations, auth }
+    }
+
+    /// Whose token it is. `Unauthenticated` for a token that is forged, expired, revoked or of another kind;
+    /// `Unavailable` when its revocation can't be known.
+    pub async fn check(&self, token: &str, request_id: &str) -> Result<Identity, Error> {
+        let now = Utc::now();
+        let claims = self.keys.verify(token, now).map_err(|refusal| {
+            tracing::debug!(request_id, %refusal, "token refused");
+            Error::unauthenticated()
+        })?;
+        if self.revocations.contains(&claims.sid) {
+            return Err(Error::unauthenticated());
+        }
+        if !self.revocations.fresh(now) {
+            self.ask(token, request_id).await?;
+        }
+        Ok(Identity { user_id: claims.sub, username: claims.username, roles: claims.roles, session_id: claims.sid })
+    }
+
+    /// The view of revocations that this guard looks at.
+    #[must_use]
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
+    }
+
+    async fn ask(&self, token: &str, request_id: &str) -> Result<(), Error> {
+        let kind = match self.kind {
+            TokenKind::Access => pb::TokenKind::Access,
+            TokenKind::WebSocket => pb::TokenKind::Websocket,
+        };
+        let caller = Caller { token: Some(token.to_owned()), request_id: request_id.to_owned() };
+        let request = caller.request(ValidateTokenRequest { kind: kind.into() })?;
+        self.auth.clone().validate_token(request).await?;
+        Ok(())
+    }
+}
+
+/// Starts following auth's stream of revocations; ends with `stop`.
+pub fn follow(auth: AuthServiceClient<Channel>, stop: CancellationToken) -> Arc<Revocations> {
+    let revocations = Arc::new(Revocations::default());
+    tokio::spawn(Arc::clone(&revocations).follow(auth, stop));
+    revocations
+}

@@ -1,0 +1,18 @@
+//! What two or more of the services share.
+
+pub mod env;
+pub mod error;
+pub mod grpc;
+pub mod guard;
+pub mod health;
+pub mod logging;
+pub mod metrics;
+pub mod net;
+pub mod revocation;
+pub mod secret;
+pub mod shutdown;
+pub mod tokens;
+
+pub use env::Env;
+pub use error::{Code, Error};
+pub use secret::Secret;

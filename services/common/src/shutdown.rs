@@ -1,0 +1,39 @@
+//! The end of a process: a signal, a time to drain, then the end.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{Env, env::ConfigError};
+
+/// `SHUTDOWN_GRACE_SECONDS`: how long open work may go on after the signal (default 20).
+pub fn grace(env: &Env) -> Result<Duration, ConfigError> {
+    env.parse("SHUTDOWN_GRACE_SECONDS", 20).map(Duration::from_secs)
+}
+
+/// A token that is cancelled by SIGTERM or SIGINT. Needs a Tokio runtime.
+#[must_use]
+pub fn on_signal() -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        tracing::info!("signal received, draining");
+        cancel.cancel();
+    });
+    token
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be watched, only SIGINT is");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Access tokens (30 days) and WebSocket tokens (60 seconds): HS256, a secret for each kind, keys known by id.
+
+use std::{sync::Once, time::Duration};
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation,
+    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    errors::{ErrorKind, Result as JwtResult},
+    signature,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Env, Secret, env::ConfigError};
+
+/// How long an access token and its session live.
+pub const ACCESS_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a WebSocket token may be used to connect.
+pub const WEBSOCKET_LIFETIME: Duration = Duration::from_secs(60);
+/// The shortest secret that is accepted, in bytes: as long as the hash.
+pub const SHORTEST_SECRET: usize = 32;
+
+/// What a token is for. Neither kind is accepted in the other's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenKind {
+    /// For HTTP and gRPC requests.
+    #[serde(rename = "access")]
+    Access,
+    /// For opening a Socket.IO connection.
+    #[serde(rename = "ws")]
+    WebSocket,
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user's id: decimal digits.
+    pub sub: String,
+    /// The user's name when the token was made.
+    pub username: String,
+    /// The user's roles when the token was made.
+    pub roles: Vec<String>,
+    /// The session that the token belongs to; revoking it revokes every token of it.
+    pub sid: String,
+    /// What the token is for.
+    #[serde(rename = "type")]
+    pub kind: TokenKind,
+    /// When it was made, in seconds since 1970.
+    pub iat: i64,
+    /// When it runs out, in seconds since 1970.
+    pub exp: i64,
+}
+
+/// Why a token was refused: for logs and tests; its holder only sees "Unauthorized".
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TokenError {
+    /// Not a token of ours, or not of the wanted kind.
+    #[error("token is not valid: {0}")]
+    Invalid(String),
+    /// Its time is over.
+    #[error("token has expired")]
+    Expired,
+}
+
+#[derive(Clone)]
+struct Key {
+    id: String,
+    sign: EncodingKey,
+    verify: DecodingKey,
+}
+
+impl Key {
+    fn new(secret: &Secret) -> Self {
+        let bytes = secret.expose().as_bytes();
+        let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+        let id = digest.as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect();
+        Self { id, sign: EncodingKey::from_secret(bytes), verify: DecodingKey::from_secret(bytes) }
+    }
+}
+
+/// The keys of one kind of token: the current one signs, the previous one is still accepted.
+#[derive(Clone)]
+pub struct Keys {
+    kind: TokenKind,
+    current: Key,
+    previous: Option<Key>,
+}
+
+impl Keys {
+    /// Keys from secrets of at least [`SHORTEST_SECRET`] bytes each.
+    #[must_use]
+    pub fn new(kind: TokenKind, current: &Secret, previous: Option<&Secret>) -> Self {
+        install_hs256();
+        Self { kind, current: Key::new(current), previous: previous.map(Key::new) }
+    }
+
+    /// `JWT_SECRET` or `JWT_WS_SECRET`, and the same with `_PREVIOUS` where it is set.
+    pub fn from_env(kind: TokenKind, env: &Env) -> Result<Self, ConfigError> {
+        let (current, previous) = match kind {
+            TokenKind::Access => ("JWT_SECRET", "JWT_SECRET_PREVIOUS"),
+            TokenKind::WebSocket => ("JWT_WS_SECRET", "JWT_WS_SECRET_PREVIOUS"),
+        };
+        let secret = env.secret(current, "set it to at least 32 random bytes, the same in every service")?;
+        let old = env.get(previous).map(Secret::new);
+        for (name, secret) in [(current, Some(&secret)), (previous, old.as_ref())] {
+            if secret.is_some_and(|s| s.expose().len() < SHORTEST_SECRET) {
+                return Err(ConfigError::Invalid(name, "***".into(), "use at least 32 bytes".into()));
+            }
+        }
+        Ok(Self::new(kind, &secret, old.as_ref()))
+    }
+
+    /// A signed token.
+    pub fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+        anyhow::ensure!(claims.kind == self.kind, "claims of another kind of token");
+        let header = Header { kid: Some(self.current.id.clone()), ..Header::new(Algorithm::HS256) };
+        Ok(jsonwebtoken::encode(&header, claims, &self.current.sign)?)
+    }
+
+    /// What a token says, if it is ours, of this kind, and `now` is before its end.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenError> {
+        let invalid = |e: jsonwebtoken::errors::Error| TokenError::Invalid(e.to_string());
+        let header = jsonwebtoken::decode_header(token).map_err(invalid)?;
+        let key = std::iter::once(&self.current)
+            .chain(&self.previous)
+            .find(|key| header.kid.as_deref() == Some(&key.id))
+            .ok_or_else(|| TokenError::Invalid("unknown key id".into()))?;
+        let mut rules = Validation::new(Algorithm::HS256);
+        // Checked below against the caller's clock.
+        rules.validate_exp = false;
+        rules.set_required_spec_claims(&["exp", "sub"]);
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.verify, &rules).map_err(invalid)?.claims;
+        if claims.kind != self.kind {
+            return Err(TokenError::Invalid("another kind of token".into()));
+        }
+        if claims.sub.is_empty() || !claims.sub.bytes().all(|b| b.is_ascii_digit()) || claims.sid.is_empty() {
+            return Err(TokenError::Invalid("no user or session".into()));
+        }
+        if claims.exp <= now.timestamp() {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+/// HMAC-SHA256 by `ring`, which the TLS stack brings anyway: the library's own choices pull in RSA and curves.
+struct Hs256(ring::hmac::Key);
+
+impl Hs256 {
+    fn new(algorithm: &Algorithm, family: AlgorithmFamily, secret: &[u8]) -> JwtResult<Self> {
+        if *algorithm != Algorithm::HS256 || family != AlgorithmFamily::Hmac {
+            return Err(ErrorKind::InvalidAlgorithm.into());
+        }
+        Ok(Self(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret)))
+    }
+}
+
+impl signature::Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(ring::hmac::sign(&self.0, message).as_ref().to_vec())
+    }
+}
+
+impl signature::Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], tag: &Vec<u8>) -> Result<(), signature::Error> {
+        ring::hmac::verify(&self.0, message, tag).map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(algorithm, key.family(), key.as_bytes())?)),
+    verifier_factory: |algorithm, key| Ok(Box::new(Hs256::new(algorithm, key.family(), key.try_get_as_bytes()?)?)),
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+fn install_hs256() {
+    static ONCE: Once = Once::new();
+    // It only fails where one is installed already, which this process does nowhere else.
+    ONCE.call_once(|| {
+        let _ = PROVIDER.install_default();
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn secret(letter: &str) -> Secret {
+        Secret::new(letter.repeat(32))
+    }
+
+    fn claims(kind: TokenKind, now: DateTime<Utc>) -> Claims {
+        Claims {
+            sub: "1".into(),
+            username: "ada".into(),
+            roles: vec!["user".into()],
+            sid: "s1".into(),
+            kind,
+            iat: now.timestamp(),
+            exp: now.timestamp() + 60,
+        }
+    }
+
+    #[test]
+    fn a_signed_token_says_what_was_signed() {
+        let now = Utc::now();
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        let claims = claims(TokenKind::Access, now);
+        assert_eq!(keys.verify(&keys.sign(&claims).expect("signed"), now), Ok(claims));
+    }
+
+    #[test]
+    fn a_token_is_refused_from_its_last_second_on() {
+        let now = Utc::now();
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        let token = keys.sign(&claims(TokenKind::Access, now)).expect("signed");
+        assert_eq!(keys.verify(&token, now + TimeDelta::seconds(60)), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn the_previous_key_is_accepted_and_the_one_before_is_not() {
+        let now = Utc::now();
+        let token =
+            Keys::new(TokenKind::Access, &secret("a"), None).sign(&claims(TokenKind::Access, now)).expect("signed");
+        assert!(Keys::new(TokenKind::Access, &secret("b"), Some(&secret("a"))).verify(&token, now).is_ok());
+        assert!(Keys::new(TokenKind::Access, &secret("c"), Some(&secret("b"))).verify(&token, now).is_err());
+    }
+
+    #[test]
+    fn one_kind_of_token_is_refused_in_the_others_place_even_under_one_secret() {
+        let now = Utc::now();
+        let access = Keys::new(TokenKind::Access, &secret("a"), None);
+        let websocket = Keys::new(TokenKind::WebSocket, &secret("a"), None);
+        let token = access.sign(&claims(TokenKind::Access, now)).expect("signed");
+        assert!(websocket.verify(&token, now).is_err());
+    }
+
+    #[test]
+    fn a_validly_signed_token_without_a_user_is_refused() {
+        let now = Utc::now();
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        for sub in ["", "system", "-1", "1 "] {
+            let claims = Claims { sub: sub.into(), ..claims(TokenKind::Access, now) };
+            assert!(keys.verify(&keys.sign(&claims).expect("signed"), now).is_err(), "{sub:?}");
+        }
+    }
+
+    #[test]
+    fn rubbish_and_other_algorithms_are_refused() {
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.";
+        for token in ["", ".", "..", "a.b.c", none, "\u{0}", &"x".repeat(10_000)] {
+            assert!(keys.verify(token, Utc::now()).is_err(), "{token:?}");
+        }
+    }
+}
