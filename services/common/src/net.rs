@@ -1,21 +1,30 @@
 //! Listening sockets.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::{Env, env::ConfigError};
+
 /// A peer that acknowledges nothing for so long is cut off; without it one that stops reading holds its rooms for
 /// 40 seconds and more.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 
-/// Listens on every address of this machine; port 0 picks a free one. The error names the variable that set the port.
-pub async fn bind(port: u16, variable: &str) -> anyhow::Result<TcpListener> {
-    let address = SocketAddr::from(([0, 0, 0, 0], port));
-    TcpListener::bind(address)
+/// `LISTEN_ADDRESS`: the address that servers listen on (default `0.0.0.0`, every IPv4 address; `::` for IPv6 too).
+pub fn listen_address(env: &Env) -> Result<IpAddr, ConfigError> {
+    env.parse("LISTEN_ADDRESS", IpAddr::from([0, 0, 0, 0]))
+}
+
+/// Listens on a port; port 0 picks a free one. The error names the variable that set the port.
+pub async fn bind(address: IpAddr, port: u16, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((address, port))
         .await
-        .with_context(|| format!("cannot listen on port {port}; set {variable} to a free one"))
+        .with_context(|| format!("cannot listen on {address} port {port}; set {variable} to a free port"))
 }
 
 /// Sends small packets at once, and gives up on a peer that acknowledges nothing for five seconds.
