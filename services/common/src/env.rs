@@ -34,6 +34,13 @@ impl Env {
         self
     }
 
+    /// The variables of both; where both have one, the other's counts.
+    #[must_use]
+    pub fn overridden_by(mut self, other: &Self) -> Self {
+        self.0.extend(other.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        self
+    }
+
     /// The value, or `None` where the variable is absent or empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

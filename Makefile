@@ -1,0 +1,45 @@
+# Everything a developer or CI does here. Built things live outside the checkout, in $(CACHE).
+CACHE := $(or $(AETHERCONNECT_CACHE),$(HOME)/.cache/aetherconnect)
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+RESOURCE ?= examples/quickstart.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint generate images up e2e down bench
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+run: ## Start a chat backend at http://localhost:3000, stores embedded (RESOURCE=file.yaml)
+	@command -v cargo >/dev/null || { echo "Rust is missing: get it from https://rustup.rs, then run this again." >&2; exit 1; }
+	cargo build --locked --package aether-cli
+	@exec "$(CARGO_TARGET_DIR)/debug/aetherconnect" run --file "$(RESOURCE)"
+
+test: ## Run all tests that need no cluster, with real stores and a real API server
+	cargo build --locked --workspace --bins
+	cargo test --locked --workspace --no-run
+	tests/tools/with-servers cargo test --locked --workspace
+
+lint: ## Check format, lints, and that generated files are fresh
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	scripts/generate
+	git diff --exit-code -- crds charts docs || { echo "Generated files were out of date: commit the ones above." >&2; exit 1; }
+	if command -v helm >/dev/null; then helm lint --quiet charts/aetherconnect-operator; else echo "helm is not installed: the chart was not linted"; fi
+
+generate: ## Write the generated files again (CRD, chart CRD, API description)
+	scripts/generate
+
+images: ## Build the container images
+	scripts/images
+
+up: images ## Make a kind cluster with the operator and an example chat
+	scripts/up
+
+e2e: images ## Test the product on the kind cluster
+	scripts/e2e
+
+down: ## Delete the kind cluster
+	scripts/down
+
+bench: ## Measure, and print the figures
+	bench/run
