@@ -48,7 +48,7 @@ fn environment(spec: &AetherConnectSpec, data: &DataDir) -> anyhow::Result<Env> 
         spec.message.log_level.as_str()
     );
     let mut env = Env::default();
-    for (name, value) in aether_operator::resources::settings(spec) {
+    for (name, value) in aether_operator::resources::settings::all(spec) {
         env = env.with(name, value);
     }
     for variable in [&spec.gateway.env, &spec.auth.env, &spec.message.env].into_iter().flatten() {

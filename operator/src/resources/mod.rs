@@ -1,0 +1,3 @@
+//! Pure builders: the same input gives the same bytes, without I/O.
+
+pub mod settings; // shared with `aetherconnect run`
