@@ -1,0 +1,128 @@
+// Every pod of an instance is killed once while people talk: nothing acknowledged is lost, and nothing is there twice.
+import assert from "node:assert/strict";
+import { check, pause, until } from "../lib/check.mjs";
+import { Faithful } from "../lib/chat.mjs";
+import { kubectl, pods, podIsReady, waitReady } from "../lib/kube.mjs";
+
+const stores = new Set(["postgres", "mongodb", "redis"]);
+
+export async function faults(api, namespace, name) {
+  const label = `${namespace}/${name}`;
+  const people = [await api.newUser("eve"), await api.newUser("finn")];
+  const [eve, finn] = people.map(
+    (user, i) => new Faithful(api, user, "general", [["websocket"], ["polling", "websocket"]][i]),
+  );
+  const flow = new Flow([eve, finn]);
+  await Promise.all([eve.hear("joined_room"), finn.hear("joined_room")]);
+  flow.start();
+
+  for (const pod of await pods(namespace, name)) {
+    const component = pod.metadata.labels["app.kubernetes.io/component"];
+    await check(`${label}: messages go on after the ${component} pod was killed`, async () => {
+      await flow.moves(5);
+      await kill(namespace, pod, component);
+      await until(
+        "its successor is ready",
+        async () => {
+          const now = await pods(namespace, name);
+          return (
+            !now.some(({ metadata }) => metadata.uid === pod.metadata.uid) && now.length > 0 && now.every(podIsReady)
+          );
+        },
+        { timeout: 120_000 },
+      );
+      await flow.moves(10);
+      await waitReady(namespace, name);
+    });
+  }
+
+  let acknowledged;
+  await check(`${label}: every message sent meanwhile was acknowledged`, async () => {
+    acknowledged = await flow.stop();
+    assert.ok(acknowledged.length > 50, `only ${acknowledged.length} messages flowed`);
+  });
+  await check(`${label}: each acknowledged message is in the history, once, in its sender's order`, async () => {
+    const history = await api.wholeHistory(people[0], "general");
+    assert.equal(new Set(history.map(({ id }) => id)).size, history.length, "no id is there twice");
+    for (const { user } of [eve, finn]) {
+      const sent = acknowledged.filter((one) => one.userId === user.id);
+      const kept = history.filter((one) => one.userId === user.id);
+      assert.deepEqual(
+        kept.map(({ id, content }) => `${id} ${content}`),
+        sent.map(({ id, content }) => `${id} ${content}`),
+      );
+    }
+  });
+  await check(
+    `${label}: both people were shown each message, once and in order (${acknowledged?.length} messages)`,
+    async () => {
+      for (const one of [eve, finn]) {
+        const others = new Set(acknowledged.map(({ id }) => id));
+        await until(
+          `${one.user.username} has everything`,
+          () => {
+            const seen = new Set(one.messages.map(({ id }) => id));
+            return [...others].every((id) => seen.has(id));
+          },
+          { timeout: 15_000 },
+        );
+        const shown = one.messages.map(({ seq }) => seq);
+        assert.deepEqual(
+          shown,
+          [...new Set(shown)].sort((a, b) => a - b),
+          `what ${one.user.username} was shown`,
+        );
+      }
+    },
+  );
+  eve.close();
+  finn.close();
+}
+
+/**
+ * Ends a pod at once. Those with a volume get one second: with `--force` Kubernetes starts the successor beside the
+ * predecessor that still writes, and two servers on one volume destroy it. One second is no clean shutdown either.
+ */
+function kill(namespace, pod, component) {
+  const how = stores.has(component) ? ["--now"] : ["--grace-period=0", "--force"];
+  return kubectl("-n", namespace, "delete", "pod", pod.metadata.name, "--wait=false", ...how);
+}
+
+/** Each of some people says one thing after another, and each thing until it is acknowledged. */
+class Flow {
+  constructor(speakers) {
+    this.speakers = speakers;
+    this.acknowledged = [];
+  }
+
+  start() {
+    this.running = this.speakers.map((speaker) => this.#speak(speaker));
+    // Looked at by stop(); until then a failure must not end the process.
+    for (const one of this.running) one.catch(() => {});
+  }
+
+  async #speak(speaker) {
+    for (let n = 1; !this.stopped; n += 1) {
+      const content = `${speaker.user.username} says ${n}`;
+      const { id, seq } = await speaker.sendUntilAcknowledged(content, `n-${n}`, Date.now() + 150_000);
+      this.acknowledged.push({ id, seq, content, userId: speaker.user.id });
+      await pause(40);
+    }
+  }
+
+  /** Waits until each speaker got `count` more acknowledgements. */
+  async moves(count) {
+    const by = () =>
+      this.speakers.map(({ user }) => this.acknowledged.filter(({ userId }) => userId === user.id).length);
+    const before = by();
+    await until(`${count} more messages of each speaker`, () => by().every((now, i) => now >= before[i] + count), {
+      timeout: 90_000,
+    });
+  }
+
+  async stop() {
+    this.stopped = true;
+    await Promise.all(this.running);
+    return this.acknowledged;
+  }
+}
