@@ -1,0 +1,131 @@
+//! `aetherconnect run` as a person uses it: the built program, a resource, a data directory.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+const PORTS: [&str; 6] = [
+    "API_GATEWAY_PORT",
+    "METRICS_PORT",
+    "AUTH_SERVICE_GRPC_PORT",
+    "AUTH_SERVICE_HTTP_PORT",
+    "MESSAGE_SERVICE_HTTP_PORT",
+    "MESSAGE_SERVICE_GRPC_PORT",
+];
+
+fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aetherconnect"));
+    command.args(["run", "--data-dir"]).arg(data).env("LOG_LEVEL", "error");
+    for port in PORTS {
+        command.env(port, "0");
+    }
+    command
+}
+
+struct Backend {
+    child: Child,
+    url: String,
+}
+
+impl Backend {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        let ready = lines.find(|line| line.as_ref().unwrap().contains("is ready at ")).expect("it ended").unwrap();
+        let url = ready.split("is ready at ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        Self { child, url }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let answer = reqwest::Client::new().post(format!("{}{path}", self.url)).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Ends it as Ctrl-C does, and gives the rest of what it printed.
+    fn interrupt(mut self) -> (bool, String) {
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        let mut rest = String::new();
+        self.child.stdout.as_mut().unwrap().read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().success(), rest)
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        // Already ended where a test interrupted it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn fails(command: &mut Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    assert!(!status.success());
+    String::from_utf8(stderr).unwrap()
+}
+
+fn ada() -> Value {
+    json!({"email": "ada@example.com", "password": "correct horse", "firstName": "Ada", "lastName": "Lovelace", "username": "ada"})
+}
+
+#[tokio::test]
+async fn it_serves_until_interrupted_and_keeps_its_data() {
+    let data = tempfile::tempdir().unwrap();
+    let backend = Backend::start(&mut command(data.path()));
+    assert_eq!(backend.post("/api/auth/register", ada()).await.0, 201);
+    let (clean, rest) = backend.interrupt();
+    assert!(clean && rest.contains("Data is kept in"), "{rest}");
+
+    let again = Backend::start(&mut command(data.path()));
+    let login = json!({"email": "ada@example.com", "password": "correct horse"});
+    assert_eq!(again.post("/api/auth/login", login).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_limit_of_the_resource_holds_and_the_environment_overrides_it() {
+    let data = tempfile::tempdir().unwrap();
+    let resource = data.path().join("chat.yaml");
+    let text = "apiVersion: aetherconnect.io/v1alpha1\nkind: AetherConnect\nmetadata: {name: chat}\nspec: {gateway: {rateLimit: {max: 1}}}\n";
+    std::fs::write(&resource, text).unwrap();
+    let login = json!({"email": "nobody@example.com", "password": "correct horse"});
+
+    let limited = Backend::start(command(&data.path().join("one")).arg("--file").arg(&resource));
+    assert_eq!(limited.post("/api/auth/login", login.clone()).await.0, 401);
+    assert_eq!(limited.post("/api/auth/login", login.clone()).await.0, 429);
+
+    let overridden =
+        Backend::start(command(&data.path().join("two")).arg("-f").arg(&resource).env("RATE_LIMIT_MAX", "100"));
+    assert_eq!(overridden.post("/api/auth/login", login.clone()).await.0, 401);
+    assert_eq!(overridden.post("/api/auth/login", login).await.0, 401);
+}
+
+#[test]
+fn a_resource_with_an_unknown_field_is_refused_by_its_name() {
+    let data = tempfile::tempdir().unwrap();
+    let resource = data.path().join("chat.yaml");
+    let text = "apiVersion: aetherconnect.io/v1alpha1\nkind: AetherConnect\nmetadata: {name: chat}\nspec: {gateway: {prot: 1}}\n";
+    std::fs::write(&resource, text).unwrap();
+    let error = fails(command(data.path()).arg("-f").arg(&resource));
+    assert!(error.contains("chat.yaml") && error.contains("prot") && error.contains("port"), "{error}");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_an_error_that_names_its_variable() {
+    let data = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let error = fails(command(data.path()).env("API_GATEWAY_PORT", &port));
+    assert!(error.contains("API_GATEWAY_PORT") && error.contains(&port), "{error}");
+}
+
+#[tokio::test]
+async fn a_second_one_on_the_same_data_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let _first = Backend::start(&mut command(data.path()));
+    assert!(fails(&mut command(data.path())).contains("in use by another"));
+}
