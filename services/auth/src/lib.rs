@@ -1,1 +1,20 @@
-//! placeholder
+//! The auth service: users, sessions and tokens, over gRPC; health and metrics over HTTP.
+//!
+//! `grpc` is the transport; `accounts` and `sessions` are the core, with `passwords` and `validate`; [`store`] keeps
+//! users and sessions in PostgreSQL or SQLite. `revocations` is this replica's view of revoked sessions and the feed of
+//! it to the other services; `hints` are how replicas of auth hear of each other sooner than by reading the database.
+
+mod accounts;
+mod config;
+mod grpc;
+mod hints;
+mod metrics;
+mod passwords;
+mod revocations;
+mod serve;
+mod sessions;
+pub mod store;
+mod validate;
+
+pub use config::Config;
+pub use serve::{Running, migrate, start};

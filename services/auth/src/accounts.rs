@@ -1,0 +1,107 @@
+//! Accounts: registration, login and profile.
+
+use std::sync::Arc;
+
+use aether_common::{Code, Error, Secret};
+use chrono::{SubsecRound as _, Utc};
+
+use crate::{
+    metrics::Metrics,
+    passwords::Passwords,
+    sessions::{Caller, Sessions},
+    store::{Changes, NewUser, Store, StoreError, User},
+    validate::Form,
+};
+
+/// What every user may do at first.
+const FIRST_ROLE: &str = "user";
+
+/// What somebody gives to become a user.
+pub(crate) struct Registration {
+    pub(crate) email: String,
+    pub(crate) password: Secret,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) username: String,
+}
+
+/// A user with a fresh session.
+pub(crate) struct LoggedIn {
+    pub(crate) user: User,
+    pub(crate) access_token: Secret,
+}
+
+/// The accounts of all users.
+pub(crate) struct Accounts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) passwords: Passwords,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Accounts {
+    /// Makes a user and its first session.
+    pub(crate) async fn register(&self, wanted: Registration) -> Result<LoggedIn, Error> {
+        let mut form = Form::default();
+        let email = form.email(&wanted.email);
+        form.new_password(wanted.password.expose());
+        let first_name = form.name("firstName", &wanted.first_name);
+        let last_name = form.name("lastName", &wanted.last_name);
+        let username = form.username(&wanted.username);
+        form.check()?;
+
+        let password_hash = self.passwords.hash(wanted.password).await?;
+        let new = NewUser { email, username, first_name, last_name, password_hash, roles: vec![FIRST_ROLE.to_owned()] };
+        let session = Sessions::new_session();
+        let user = self.store.register(&new, &session).await?;
+        self.metrics.registrations.inc();
+        tracing::info!(user_id = user.id, "registered");
+        let access_token = self.sessions.access_token(&user, &session)?;
+        Ok(LoggedIn { user, access_token })
+    }
+
+    /// Opens a session. The refusal doesn't tell whether there is such a user, by its words or by its time.
+    pub(crate) async fn log_in(&self, email: &str, password: Secret) -> Result<LoggedIn, Error> {
+        let mut form = Form::default();
+        let email = form.email(email);
+        form.password(password.expose());
+        form.check()?;
+
+        let (user, hash) = self.store.credentials(&email).await?.unzip();
+        let matches = self.passwords.matches(password, hash).await?;
+        let Some(user) = user.filter(|_| matches) else {
+            self.metrics.logins.with_label_values(&["failed"]).inc();
+            tracing::info!("login refused");
+            return Err(Error::new(Code::Unauthenticated, "INVALID_CREDENTIALS", "Invalid credentials"));
+        };
+        let session = Sessions::new_session();
+        self.store.open_session(user.id, &session).await?;
+        self.metrics.logins.with_label_values(&["ok"]).inc();
+        tracing::info!(user_id = user.id, "logged in");
+        let access_token = self.sessions.access_token(&user, &session)?;
+        Ok(LoggedIn { user, access_token })
+    }
+
+    /// Changes the caller's profile.
+    pub(crate) async fn update(&self, caller: &Caller, wanted: Changes) -> Result<User, Error> {
+        let mut form = Form::default();
+        form.any(
+            wanted.first_name.is_some() || wanted.last_name.is_some() || wanted.username.is_some(),
+            "firstName, lastName, username",
+        );
+        let changes = Changes {
+            first_name: wanted.first_name.map(|name| form.name("firstName", &name)),
+            last_name: wanted.last_name.map(|name| form.name("lastName", &name)),
+            username: wanted.username.map(|name| form.username(&name)),
+        };
+        form.check()?;
+        match self.store.update(caller.user.id, &changes, Utc::now().trunc_subsecs(3)).await {
+            Ok(Some(user)) => Ok(user),
+            Ok(None) => Err(Error::unauthenticated()),
+            Err(StoreError::Taken) => {
+                Err(Error::new(Code::Conflict, "USERNAME_TAKEN", "User with this username already exists"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

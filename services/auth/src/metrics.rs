@@ -1,0 +1,41 @@
+//! What is counted.
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// The metrics of one instance of the service.
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
+    pub(crate) registrations: IntCounter,
+    pub(crate) logins: IntCounterVec,
+    pub(crate) revocations: IntCounter,
+    pub(crate) watchers: IntGauge,
+    pub(crate) hash_seconds: Histogram,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let buckets = vec![0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0];
+        let hash_seconds =
+            HistogramOpts::new("aetherconnect_auth_password_hash_seconds", "How long hashing a password took.");
+        let metrics = Self {
+            registry: Registry::new(),
+            registrations: IntCounter::new("aetherconnect_auth_registrations_total", "Users registered.")?,
+            logins: IntCounterVec::new(
+                Opts::new("aetherconnect_auth_logins_total", "Logins by result: ok or failed."),
+                &["result"],
+            )?,
+            revocations: IntCounter::new("aetherconnect_auth_revocations_total", "Sessions revoked by this replica.")?,
+            watchers: IntGauge::new("aetherconnect_auth_revocation_watchers", "Open streams of revocations.")?,
+            hash_seconds: Histogram::with_opts(hash_seconds.buckets(buckets))?,
+        };
+        for result in ["ok", "failed"] {
+            metrics.logins.with_label_values(&[result]);
+        }
+        metrics.registry.register(Box::new(metrics.registrations.clone()))?;
+        metrics.registry.register(Box::new(metrics.logins.clone()))?;
+        metrics.registry.register(Box::new(metrics.revocations.clone()))?;
+        metrics.registry.register(Box::new(metrics.watchers.clone()))?;
+        metrics.registry.register(Box::new(metrics.hash_seconds.clone()))?;
+        Ok(metrics)
+    }
+}

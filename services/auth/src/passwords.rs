@@ -1,0 +1,103 @@
+//! Passwords: Argon2id in PHC strings, off the async threads and no more at once than there are cores.
+
+use std::{sync::Arc, thread::available_parallelism};
+
+use aether_common::{Error, Secret};
+use anyhow::anyhow;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use prometheus::Histogram;
+use tokio::sync::Semaphore;
+
+/// 19 MiB, two passes, one lane: OWASP's first choice.
+fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 2, 1, None)?))
+}
+
+fn hash(password: &Secret) -> anyhow::Result<Secret> {
+    let hash = argon2()?.hash_password(password.expose().as_bytes()).map_err(|e| anyhow!("password hash: {e}"))?;
+    Ok(Secret::new(hash.to_string()))
+}
+
+fn verify(password: &Secret, hash: &Secret) -> anyhow::Result<bool> {
+    match argon2()?.verify_password(password.expose().as_bytes(), hash.expose()) {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(e) => Err(anyhow!("kept password hash: {e}")),
+    }
+}
+
+/// Hashes passwords and compares them with hashes.
+pub(crate) struct Passwords {
+    permits: Arc<Semaphore>,
+    /// Compared with where there is no user, so that the answer takes as long.
+    nobodys: Secret,
+    seconds: Histogram,
+}
+
+impl Passwords {
+    /// `seconds` sees how long each hash takes.
+    pub(crate) async fn new(seconds: Histogram) -> anyhow::Result<Self> {
+        let cores = available_parallelism().map_or(1, usize::from);
+        let nobody = Secret::new(uuid::Uuid::new_v4().to_string());
+        let nobodys = tokio::task::spawn_blocking(move || hash(&nobody)).await??;
+        Ok(Self { permits: Arc::new(Semaphore::new(cores)), nobodys, seconds })
+    }
+
+    /// The PHC string of a password.
+    pub(crate) async fn hash(&self, password: Secret) -> Result<Secret, Error> {
+        self.run(move || hash(&password)).await
+    }
+
+    /// Whether the password is the one that was hashed. Without a hash it never is, after the same time.
+    pub(crate) async fn matches(&self, password: Secret, hash: Option<Secret>) -> Result<bool, Error> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.nobodys.clone());
+        Ok(self.run(move || verify(&password, &hash)).await? && known)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        // A caller who gave up leaves the queue here; one whose turn has come keeps its place until the end.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
+        let seconds = self.seconds.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let _timer = seconds.start_timer();
+            work()
+        });
+        done.await.map_err(Error::internal)?.map_err(Error::internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::HistogramOpts;
+
+    use super::*;
+
+    async fn passwords() -> Passwords {
+        Passwords::new(Histogram::with_opts(HistogramOpts::new("t", "t")).expect("valid")).await.expect("made")
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_its_own_hash_alone() {
+        let passwords = passwords().await;
+        let hash = passwords.hash(Secret::new("correct horse")).await.expect("hashed");
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
+        assert!(passwords.matches(Secret::new("correct horse"), Some(hash.clone())).await.expect("compared"));
+        assert!(!passwords.matches(Secret::new("correct house"), Some(hash)).await.expect("compared"));
+    }
+
+    #[tokio::test]
+    async fn nothing_matches_where_there_is_no_user() {
+        let passwords = passwords().await;
+        assert!(!passwords.matches(Secret::new("anything"), None).await.expect("compared"));
+    }
+
+    #[tokio::test]
+    async fn a_spoilt_hash_is_a_fault_and_not_a_wrong_password() {
+        assert!(passwords().await.matches(Secret::new("x"), Some(Secret::new("spoilt"))).await.is_err());
+    }
+}

@@ -1,0 +1,244 @@
+//! Where users and sessions are kept: one trait, two back ends, one schema.
+
+mod postgres;
+mod sqlite;
+
+use std::{future::Future, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+
+use aether_common::{Env, Secret, env::ConfigError};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnectOptions;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use self::{postgres::Postgres, sqlite::Sqlite};
+
+/// How long the database may take before it counts as out of reach.
+pub const DEADLINE: Duration = Duration::from_secs(2);
+
+/// A user as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Given by the database, ascending.
+    pub id: i64,
+    /// As its owner wrote it; unique whatever the case.
+    pub email: String,
+    /// As its owner wrote it; unique whatever the case.
+    pub username: String,
+    /// The given name.
+    pub first_name: String,
+    /// The family name.
+    pub last_name: String,
+    /// What the user may do.
+    pub roles: Vec<String>,
+    /// When the user registered.
+    pub created_at: DateTime<Utc>,
+    /// When the profile last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A user to be.
+#[derive(Clone)]
+pub struct NewUser {
+    /// The e-mail address.
+    pub email: String,
+    /// The user name.
+    pub username: String,
+    /// The given name.
+    pub first_name: String,
+    /// The family name.
+    pub last_name: String,
+    /// In PHC form.
+    pub password_hash: Secret,
+    /// What the user may do.
+    pub roles: Vec<String>,
+}
+
+/// A session to be.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// The `sid` of every token of the session.
+    pub id: String,
+    /// Now.
+    pub created_at: DateTime<Utc>,
+    /// When its last token runs out.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What is to change in a profile.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// The given name.
+    pub first_name: Option<String>,
+    /// The family name.
+    pub last_name: Option<String>,
+    /// The user name.
+    pub username: Option<String>,
+}
+
+/// A session that was revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// The session.
+    pub id: String,
+    /// By the clock of the database.
+    pub revoked_at: DateTime<Utc>,
+    /// When it may be forgotten.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Why the store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The e-mail address or the user name belongs to somebody else.
+    #[error("e-mail address or user name is taken")]
+    Taken,
+    /// The database is out of reach, too slow, or not yet migrated.
+    #[error("database is unavailable")]
+    Unavailable(#[source] anyhow::Error),
+    /// A fault of ours.
+    #[error("database refused a statement")]
+    Fault(#[source] anyhow::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        let ours = match &error {
+            E::Database(e) if e.is_unique_violation() => return Self::Taken,
+            // Classes 22 and 23 are bad values and broken constraints, 42601 is a syntax error. All else (shutdown,
+            // failover, a missing table, changed credentials) goes away without a change of the program.
+            E::Database(e) => {
+                let code = e.code().unwrap_or_default();
+                code.starts_with("22") || code.starts_with("23") || code == "42601"
+            }
+            E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => false,
+            _ => true,
+        };
+        let cause = anyhow::Error::new(error);
+        if ours { Self::Fault(cause) } else { Self::Unavailable(cause) }
+    }
+}
+
+impl From<StoreError> for aether_common::Error {
+    fn from(error: StoreError) -> Self {
+        use aether_common::{Code, Error};
+        match error {
+            StoreError::Taken => {
+                Self::new(Code::Conflict, "USER_EXISTS", "User with this email or username already exists")
+            }
+            StoreError::Unavailable(cause) => Error::unavailable(cause.context("database is unavailable")),
+            StoreError::Fault(cause) => Error::internal(cause.context("database refused a statement")),
+        }
+    }
+}
+
+/// Users and sessions. Every method but [`Store::hints`] answers within [`DEADLINE`].
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Makes a user and its first session, both or none. Of several at once with one name, one wins.
+    async fn register(&self, user: &NewUser, session: &NewSession) -> Result<User, StoreError>;
+    /// The user with this e-mail address, whatever its case, and the password's hash.
+    async fn credentials(&self, email: &str) -> Result<Option<(User, Secret)>, StoreError>;
+    /// Makes a session of a user.
+    async fn open_session(&self, user: i64, session: &NewSession) -> Result<(), StoreError>;
+    /// The user of a session that is neither revoked nor over.
+    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
+    /// Changes a profile; `None` when there is no such user.
+    async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
+    /// Revokes a session, once and for all: a second time changes nothing. `None` when there is no such session.
+    async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError>;
+    /// Sessions revoked at `since` or later that are not over at `now`.
+    async fn revoked(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError>;
+    /// Deletes sessions that were over at `before`.
+    async fn forget_expired(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
+    /// Whether the database answers and its schema is the one this program knows, or a newer one.
+    async fn check(&self) -> Result<(), StoreError>;
+    /// Wakes whenever another replica revokes a session; returns when it can no longer hear of it.
+    async fn hints(&self, wake: &Notify) -> Result<(), StoreError>;
+    /// Closes all connections.
+    async fn close(&self);
+}
+
+/// Which database, from `DATABASE_URL`.
+#[derive(Clone)]
+pub enum Database {
+    /// `postgres://user:password@host:port/name`
+    Postgres(Box<PgConnectOptions>),
+    /// `sqlite://path`
+    Sqlite(PathBuf),
+}
+
+impl Database {
+    /// Reads `DATABASE_URL`. The value is never shown: it holds a password.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let url = env.secret("DATABASE_URL", "set it to postgres://user:password@host:5432/name or sqlite://path")?;
+        let invalid = |why: &str| ConfigError::Invalid("DATABASE_URL", "***".into(), why.to_owned());
+        if let Some(path) = url.expose().strip_prefix("sqlite://") {
+            if path.is_empty() || path.contains('?') {
+                return Err(invalid("use sqlite:// followed by the path of a file, e.g. sqlite:///var/lib/auth.db"));
+            }
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme)) {
+            return Err(invalid("use postgres://… or sqlite://…"));
+        }
+        let options = PgConnectOptions::from_str(url.expose())
+            .map_err(|_| invalid("use postgres://user:password@host:5432/name, special characters as %XX"))?;
+        Ok(Self::Postgres(Box::new(options.application_name("aetherconnect-auth"))))
+    }
+
+    /// The name of this dependency in health reports.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "database",
+        }
+    }
+
+    /// The store. It connects when it is first used, and makes nothing.
+    #[must_use]
+    pub fn open(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Postgres(options) => Arc::new(Postgres::open(options)),
+            Self::Sqlite(path) => Arc::new(Sqlite::open(path)),
+        }
+    }
+
+    /// Brings the schema up to date. Several at once take turns.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Postgres(options) => postgres::migrate(options).await,
+            Self::Sqlite(path) => sqlite::migrate(path).await,
+        }
+    }
+}
+
+/// The form of an e-mail address or user name in which two that differ by case alone are equal.
+fn key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// Waits for the database, but not for ever.
+async fn by<T>(deadline: Instant, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    match timeout_at(deadline, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(StoreError::Unavailable(anyhow::anyhow!("no answer within {} s", DEADLINE.as_secs()))),
+    }
+}
+
+/// Compares the newest migration that was applied with the newest one known here.
+fn check_schema(applied: Option<i64>, known: &sqlx::migrate::Migrator) -> Result<(), StoreError> {
+    let newest = known.iter().map(|m| m.version).max().unwrap_or_default();
+    match applied {
+        Some(version) if version >= newest => Ok(()),
+        _ => Err(StoreError::Unavailable(anyhow::anyhow!(
+            "schema is at version {}, {newest} is needed: run `aetherconnect-auth migrate`",
+            applied.unwrap_or_default()
+        ))),
+    }
+}

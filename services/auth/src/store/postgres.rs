@@ -1,0 +1,268 @@
+//! Users and sessions in PostgreSQL.
+
+use aether_common::Secret;
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    Connection as _, Executor as _, PgConnection, PgPool, Row as _,
+    migrate::Migrator,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow},
+};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Changes, DEADLINE, NewSession, NewUser, Revoked, Store, StoreError, User, by, check_schema, key};
+
+/// Replicas tell each other of revocations here.
+const CHANNEL: &str = "aetherconnect_auth_revoked";
+/// One of them listens.
+const MAX_CONNECTIONS: u32 = 11;
+
+/// Named one by one: a later migration may add columns while this program still runs.
+macro_rules! user_columns {
+    () => {
+        "id, email, username, first_name, last_name, roles, created_at, updated_at"
+    };
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("../../migrations/postgres");
+    // A newer program may have been here before a roll-back.
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+pub(super) async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
+    let place = || format!("cannot reach PostgreSQL at {}:{} (DATABASE_URL)", options.get_host(), options.get_port());
+    // The pool tries again for a while where nobody listens yet.
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.with_context(place)?;
+    migrator().run(&pool).await.context("cannot bring the schema up to date")?;
+    pool.close().await;
+    Ok(())
+}
+
+pub(super) struct Postgres {
+    pool: PgPool,
+    migrator: Migrator,
+}
+
+impl Postgres {
+    pub(super) fn open(options: &PgConnectOptions) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(DEADLINE)
+            .after_connect(|connection, _| {
+                // Not as a start-up parameter, which connection poolers refuse.
+                Box::pin(async move { connection.execute("SET statement_timeout = '2s'").await.map(drop) })
+            })
+            .connect_lazy_with(options.clone());
+        Self { pool, migrator: migrator() }
+    }
+
+    async fn lease(&self) -> Result<Lease, StoreError> {
+        let deadline = Instant::now() + DEADLINE;
+        let connection = by(deadline, self.pool.acquire()).await?;
+        Ok(Lease { connection: Some(connection), deadline })
+    }
+}
+
+/// A connection for one piece of work. Unless [`Lease::end`] says that it is at rest, it is closed: the pool would
+/// wait without limit for an answer on a connection whose other end has vanished, and run out of connections.
+struct Lease {
+    connection: Option<PoolConnection<sqlx::Postgres>>,
+    deadline: Instant,
+}
+
+impl Lease {
+    fn get(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("it is there until the lease ends")
+    }
+
+    fn end(mut self) {
+        drop(self.connection.take());
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.close_on_drop();
+        }
+    }
+}
+
+fn user(row: &PgRow) -> Result<User, sqlx::Error> {
+    Ok(User {
+        id: row.try_get("id")?,
+        email: row.try_get("email")?,
+        username: row.try_get("username")?,
+        first_name: row.try_get("first_name")?,
+        last_name: row.try_get("last_name")?,
+        roles: row.try_get("roles")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+fn revoked(row: &PgRow) -> Result<Revoked, sqlx::Error> {
+    Ok(Revoked {
+        id: row.try_get("id")?,
+        revoked_at: row.try_get("revoked_at")?,
+        expires_at: row.try_get("expires_at")?,
+    })
+}
+
+async fn insert_session(db: &mut PgConnection, user: i64, session: &NewSession) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(&session.id)
+        .bind(user)
+        .bind(session.created_at)
+        .bind(session.expires_at)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn register(db: &mut PgConnection, new: &NewUser, session: &NewSession) -> Result<User, sqlx::Error> {
+    let mut transaction = db.begin().await?;
+    let row = sqlx::query(concat!(
+        "INSERT INTO users (email, email_key, username, username_key, first_name, last_name, password_hash, roles, \
+         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ",
+        user_columns!()
+    ))
+    .bind(&new.email)
+    .bind(key(&new.email))
+    .bind(&new.username)
+    .bind(key(&new.username))
+    .bind(&new.first_name)
+    .bind(&new.last_name)
+    .bind(new.password_hash.expose())
+    .bind(&new.roles)
+    .bind(session.created_at)
+    .fetch_one(&mut *transaction)
+    .await?;
+    let user = user(&row)?;
+    insert_session(&mut transaction, user.id, session).await?;
+    transaction.commit().await?;
+    Ok(user)
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn register(&self, new: &NewUser, session: &NewSession) -> Result<User, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, register(db.get(), new, session)).await;
+        // A refused name leaves the connection at rest, after the roll-back that comes with its next use.
+        if matches!(done, Ok(_) | Err(StoreError::Taken)) {
+            db.end();
+        }
+        done
+    }
+
+    async fn credentials(&self, email: &str) -> Result<Option<(User, Secret)>, StoreError> {
+        let query = concat!("SELECT ", user_columns!(), ", password_hash FROM users WHERE email_key = $1");
+        let mut db = self.lease().await?;
+        let row = by(db.deadline, sqlx::query(query).bind(key(email)).fetch_optional(db.get())).await?;
+        db.end();
+        let read = |row: PgRow| Ok((user(&row)?, Secret::new(row.try_get::<String, _>("password_hash")?)));
+        row.map(read).transpose()
+    }
+
+    async fn open_session(&self, user: i64, session: &NewSession) -> Result<(), StoreError> {
+        let mut db = self.lease().await?;
+        by(db.deadline, insert_session(db.get(), user, session)).await?;
+        db.end();
+        Ok(())
+    }
+
+    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
+        let query = concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM users WHERE id = (SELECT user_id FROM sessions WHERE id = $1 AND user_id = $2 \
+             AND revoked_at IS NULL AND expires_at > $3)"
+        );
+        let mut db = self.lease().await?;
+        let query = sqlx::query(query).bind(session).bind(user).bind(now);
+        let row = by(db.deadline, query.fetch_optional(db.get())).await?;
+        db.end();
+        Ok(row.as_ref().map(self::user).transpose()?)
+    }
+
+    async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
+        let query = sqlx::query(concat!(
+            "UPDATE users SET first_name = COALESCE($2, first_name), last_name = COALESCE($3, last_name), \
+             username = COALESCE($4, username), username_key = COALESCE($5, username_key), updated_at = $6 \
+             WHERE id = $1 RETURNING ",
+            user_columns!()
+        ))
+        .bind(user)
+        .bind(&changes.first_name)
+        .bind(&changes.last_name)
+        .bind(&changes.username)
+        .bind(changes.username.as_deref().map(key))
+        .bind(now);
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, query.fetch_optional(db.get())).await;
+        if matches!(done, Ok(_) | Err(StoreError::Taken)) {
+            db.end();
+        }
+        Ok(done?.as_ref().map(self::user).transpose()?)
+    }
+
+    async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError> {
+        let query = sqlx::query(
+            "UPDATE sessions SET revoked_at = COALESCE(revoked_at, clock_timestamp()) WHERE id = $1 \
+             RETURNING id, revoked_at, expires_at, pg_notify($2, id)::text",
+        );
+        let mut db = self.lease().await?;
+        let row = by(db.deadline, query.bind(session).bind(CHANNEL).fetch_optional(db.get())).await?;
+        db.end();
+        Ok(row.as_ref().map(revoked).transpose()?)
+    }
+
+    async fn revoked(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
+        let query =
+            sqlx::query("SELECT id, revoked_at, expires_at FROM sessions WHERE revoked_at >= $1 AND expires_at > $2");
+        let mut db = self.lease().await?;
+        let rows = by(db.deadline, query.bind(since).bind(now).fetch_all(db.get())).await?;
+        db.end();
+        Ok(rows.iter().map(revoked).collect::<Result<_, _>>()?)
+    }
+
+    async fn forget_expired(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        // In portions, so that none takes long.
+        let query =
+            sqlx::query("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT 1000)");
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, query.bind(before).execute(db.get())).await?;
+        db.end();
+        Ok(done.rows_affected())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let mut db = self.lease().await?;
+        let query = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success");
+        let version = by(db.deadline, query.fetch_one(db.get())).await;
+        if !matches!(version, Err(StoreError::Unavailable(_))) {
+            db.end();
+        }
+        check_schema(version?, &self.migrator)
+    }
+
+    async fn hints(&self, wake: &Notify) -> Result<(), StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(CHANNEL).await?;
+        // Something may have happened before.
+        wake.notify_one();
+        while listener.try_recv().await?.is_some() {
+            wake.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,212 @@
+//! Users and sessions in a file, for one process. Times are microseconds since 1970.
+
+use std::{path::Path, time::Duration};
+
+use aether_common::Secret;
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    Row as _, SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Changes, DEADLINE, NewSession, NewUser, Revoked, Store, StoreError, User, by, check_schema, key};
+
+macro_rules! user_columns {
+    () => {
+        "id, email, username, first_name, last_name, roles, created_at, updated_at"
+    };
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("../../migrations/sqlite");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What was acknowledged survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(1))
+}
+
+pub(super) async fn migrate(path: &Path) -> anyhow::Result<()> {
+    let place = || format!("cannot open {} (DATABASE_URL)", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(place)?;
+    }
+    let pool = pool_options().connect_with(options(path).create_if_missing(true)).await.with_context(place)?;
+    migrator().run(&pool).await.context("cannot bring the schema up to date")?;
+    pool.close().await;
+    Ok(())
+}
+
+/// One connection: SQLite has one writer anyway, and reads take microseconds.
+fn pool_options() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(1).acquire_timeout(DEADLINE)
+}
+
+pub(super) struct Sqlite {
+    pool: SqlitePool,
+    migrator: Migrator,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path) -> Self {
+        Self { pool: pool_options().connect_lazy_with(options(path)), migrator: migrator() }
+    }
+}
+
+fn deadline() -> Instant {
+    Instant::now() + DEADLINE
+}
+
+fn time(row: &SqliteRow, column: &str) -> Result<DateTime<Utc>, sqlx::Error> {
+    let micros: i64 = row.try_get(column)?;
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| sqlx::Error::Decode("time out of range".into()))
+}
+
+fn user(row: &SqliteRow) -> Result<User, sqlx::Error> {
+    let roles: String = row.try_get("roles")?;
+    Ok(User {
+        id: row.try_get("id")?,
+        email: row.try_get("email")?,
+        username: row.try_get("username")?,
+        first_name: row.try_get("first_name")?,
+        last_name: row.try_get("last_name")?,
+        roles: serde_json::from_str(&roles).map_err(|e| sqlx::Error::Decode(e.into()))?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+fn revoked(row: &SqliteRow) -> Result<Revoked, sqlx::Error> {
+    Ok(Revoked { id: row.try_get("id")?, revoked_at: time(row, "revoked_at")?, expires_at: time(row, "expires_at")? })
+}
+
+async fn insert_session(db: impl sqlx::SqliteExecutor<'_>, user: i64, session: &NewSession) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+        .bind(&session.id)
+        .bind(user)
+        .bind(session.created_at.timestamp_micros())
+        .bind(session.expires_at.timestamp_micros())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn register(pool: &SqlitePool, new: &NewUser, session: &NewSession) -> Result<User, sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let row = sqlx::query(concat!(
+        "INSERT INTO users (email, email_key, username, username_key, first_name, last_name, password_hash, roles, \
+         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ",
+        user_columns!()
+    ))
+    .bind(&new.email)
+    .bind(key(&new.email))
+    .bind(&new.username)
+    .bind(key(&new.username))
+    .bind(&new.first_name)
+    .bind(&new.last_name)
+    .bind(new.password_hash.expose())
+    .bind(serde_json::json!(new.roles).to_string())
+    .bind(session.created_at.timestamp_micros())
+    .fetch_one(&mut *transaction)
+    .await?;
+    let user = user(&row)?;
+    insert_session(&mut *transaction, user.id, session).await?;
+    transaction.commit().await?;
+    Ok(user)
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn register(&self, new: &NewUser, session: &NewSession) -> Result<User, StoreError> {
+        by(deadline(), register(&self.pool, new, session)).await
+    }
+
+    async fn credentials(&self, email: &str) -> Result<Option<(User, Secret)>, StoreError> {
+        let query = concat!("SELECT ", user_columns!(), ", password_hash FROM users WHERE email_key = $1");
+        let row = by(deadline(), sqlx::query(query).bind(key(email)).fetch_optional(&self.pool)).await?;
+        let read = |row: SqliteRow| Ok((user(&row)?, Secret::new(row.try_get::<String, _>("password_hash")?)));
+        row.map(read).transpose()
+    }
+
+    async fn open_session(&self, user: i64, session: &NewSession) -> Result<(), StoreError> {
+        by(deadline(), insert_session(&self.pool, user, session)).await
+    }
+
+    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM users WHERE id = (SELECT user_id FROM sessions WHERE id = $1 AND user_id = $2 \
+             AND revoked_at IS NULL AND expires_at > $3)"
+        ));
+        let query = query.bind(session).bind(user).bind(now.timestamp_micros());
+        let row = by(deadline(), query.fetch_optional(&self.pool)).await?;
+        Ok(row.as_ref().map(self::user).transpose()?)
+    }
+
+    async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
+        let query = sqlx::query(concat!(
+            "UPDATE users SET first_name = COALESCE($2, first_name), last_name = COALESCE($3, last_name), \
+             username = COALESCE($4, username), username_key = COALESCE($5, username_key), updated_at = $6 \
+             WHERE id = $1 RETURNING ",
+            user_columns!()
+        ))
+        .bind(user)
+        .bind(&changes.first_name)
+        .bind(&changes.last_name)
+        .bind(&changes.username)
+        .bind(changes.username.as_deref().map(key))
+        .bind(now.timestamp_micros());
+        let row = by(deadline(), query.fetch_optional(&self.pool)).await?;
+        Ok(row.as_ref().map(self::user).transpose()?)
+    }
+
+    async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError> {
+        let query = sqlx::query(
+            "UPDATE sessions SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1 \
+             RETURNING id, revoked_at, expires_at",
+        );
+        let query = query.bind(session).bind(Utc::now().timestamp_micros());
+        let row = by(deadline(), query.fetch_optional(&self.pool)).await?;
+        Ok(row.as_ref().map(revoked).transpose()?)
+    }
+
+    async fn revoked(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
+        let query =
+            sqlx::query("SELECT id, revoked_at, expires_at FROM sessions WHERE revoked_at >= $1 AND expires_at > $2");
+        let query = query.bind(since.timestamp_micros()).bind(now.timestamp_micros());
+        let rows = by(deadline(), query.fetch_all(&self.pool)).await?;
+        Ok(rows.iter().map(revoked).collect::<Result<_, _>>()?)
+    }
+
+    async fn forget_expired(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let query =
+            sqlx::query("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT 1000)");
+        Ok(by(deadline(), query.bind(before.timestamp_micros()).execute(&self.pool)).await?.rows_affected())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let query = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success");
+        check_schema(by(deadline(), query.fetch_one(&self.pool)).await?, &self.migrator)
+    }
+
+    /// There are no other replicas.
+    async fn hints(&self, _wake: &Notify) -> Result<(), StoreError> {
+        std::future::pending().await
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
