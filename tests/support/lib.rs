@@ -1,1 +1,24 @@
-//! placeholder
+//! What the black-box tests share: whole backends made of the built programs, an HTTP client that keeps answers
+//! whole, exact comparison of JSON bodies, and forged tokens. Nothing here knows how a service works inside.
+#![allow(clippy::unwrap_used)]
+
+mod database;
+mod http;
+mod json;
+mod laptop;
+mod process;
+mod socket;
+mod stack;
+mod token;
+mod user;
+mod wait;
+
+pub use http::{Answer, Api};
+pub use json::assert_json;
+pub use laptop::Laptop;
+pub use process::{free_port, program};
+pub use socket::Socket;
+pub use stack::{Options, Service, Stack, Store};
+pub use token::Token;
+pub use user::{PASSWORD, User, unique};
+pub use wait::{eventually, eventually_sync};

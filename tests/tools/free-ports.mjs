@@ -1,7 +1,15 @@
-// free-ports.mjs N: prints N TCP ports of 127.0.0.1 that are free now. All are held until the last is found, so they differ.
+// free-ports.mjs N: prints N different TCP ports of 127.0.0.1 that are free now. They lie below the range from which
+// systems take the ports of outgoing connections, so that nobody takes one before its server does.
 import { createServer } from "node:net";
 
-const servers = Array.from({ length: Number(process.argv[2]) }, () => createServer());
-await Promise.all(servers.map((s) => new Promise((done) => s.listen(0, "127.0.0.1", done))));
-console.log(servers.map((s) => s.address().port).join(" "));
-servers.forEach((s) => s.close());
+function listen() {
+  const server = createServer();
+  return new Promise((done) => {
+    server.on("error", () => done(listen()));
+    server.listen(10_000 + Math.floor(Math.random() * 22_000), "127.0.0.1", () => done(server));
+  });
+}
+
+const servers = await Promise.all(Array.from({ length: Number(process.argv[2]) }, listen));
+console.log(servers.map((server) => server.address().port).join(" "));
+servers.forEach((server) => server.close());

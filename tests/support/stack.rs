@@ -1,0 +1,283 @@
+//! A whole backend of child processes on free ports, with stores and secrets of its own.
+
+use crate::process::{Process, free_port, http_status, program};
+use crate::{Api, database, eventually_sync, unique};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where data is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// SQLite files.
+    Embedded,
+    /// PostgreSQL and a server that speaks MongoDB's protocol.
+    Real,
+}
+
+impl Store {
+    /// Real servers where `tests/tools/with-servers` started them, else the embedded stores.
+    pub fn available() -> Self {
+        let there = |name| std::env::var_os(name).is_some();
+        if there("TEST_POSTGRES_URL") && there("TEST_MONGODB_URL") { Self::Real } else { Self::Embedded }
+    }
+}
+
+/// What a backend is to be made of. Gateway `i` talks to auth and message replica `i`, modulo their number.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where data is kept.
+    pub store: Store,
+    /// Whether the services share a Redis.
+    pub redis: bool,
+    /// The number of gateways.
+    pub gateways: usize,
+    /// The number of auth replicas.
+    pub auth: usize,
+    /// The number of message replicas.
+    pub message: usize,
+    /// Environment variables for every service; they win over the defaults, in which all limits are off.
+    pub env: Vec<(&'static str, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { store: Store::available(), redis: false, gateways: 1, auth: 1, message: 1, env: Vec::new() }
+    }
+}
+
+impl Options {
+    /// The same with one more environment variable.
+    pub fn env(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.env.push((name, value.to_string()));
+        self
+    }
+
+    /// The same with so many gateways, auth and message replicas.
+    pub fn replicas(self, number: usize) -> Self {
+        Self { gateways: number, auth: number, message: number, ..self }
+    }
+}
+
+/// One process of a backend.
+#[derive(Debug)]
+pub struct Service {
+    name: &'static str,
+    env: Vec<(&'static str, String)>,
+    ready_port: u16,
+    process: Process,
+    log: std::path::PathBuf,
+}
+
+/// A running backend. Dropping it ends every process of it.
+#[derive(Debug)]
+pub struct Stack {
+    /// The secret of access tokens.
+    pub jwt_secret: String,
+    /// The secret of WebSocket tokens.
+    pub ws_secret: String,
+    /// The gateways' base URLs.
+    pub urls: Vec<String>,
+    /// The gateways.
+    pub gateways: Vec<Service>,
+    /// The auth replicas.
+    pub auth: Vec<Service>,
+    /// The message replicas.
+    pub message: Vec<Service>,
+    _dir: TempDir,
+}
+
+impl Stack {
+    /// Brings the stores' schemas up to date, starts every service and waits until all are ready.
+    pub fn start(options: &Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = || format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let (jwt_secret, ws_secret) = (secret(), secret());
+        let mut shared = vec![
+            ("JWT_SECRET", jwt_secret.clone()),
+            ("JWT_WS_SECRET", ws_secret.clone()),
+            ("LOG_LEVEL", std::env::var("TEST_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned())),
+            ("LISTEN_ADDRESS", "127.0.0.1".to_owned()),
+            ("AETHERCONNECT_ENV", "production".to_owned()),
+            ("RATE_LIMIT_MAX", "0".to_owned()),
+            ("LOGIN_RATE_LIMIT_MAX", "0".to_owned()),
+            ("MESSAGE_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
+            ("REDIS_ENABLED", options.redis.to_string()),
+        ];
+        if options.redis {
+            shared.push(("REDIS_URL", database::server("TEST_REDIS_URL")));
+        }
+        let (auth_store, message_store) = stores(options.store, dir.path());
+        shared.extend(options.env.clone());
+
+        let auth_env = with(&shared, vec![("DATABASE_URL", auth_store)]);
+        let message_env = with(&shared, vec![("MONGODB_URL", message_store)]);
+        migrate("aetherconnect-auth", &auth_env, dir.path());
+        migrate("aetherconnect-message", &message_env, dir.path());
+        let (auth, auth_urls) = start_auth(options.auth, &auth_env, dir.path());
+        let (message, message_urls) = start_message(options.message, &message_env, &auth_urls, dir.path());
+        let (gateways, urls) = start_gateways(options.gateways, &shared, &auth_urls, &message_urls, dir.path());
+
+        let mut stack = Self { jwt_secret, ws_secret, urls, gateways, auth, message, _dir: dir };
+        let services = stack.auth.iter_mut().chain(&mut stack.message).chain(&mut stack.gateways);
+        services.for_each(Service::wait_until_ready);
+        stack
+    }
+
+    /// A client of the first gateway.
+    pub fn api(&self) -> Api {
+        self.api_of(0)
+    }
+
+    /// A client of gateway `index`.
+    pub fn api_of(&self, index: usize) -> Api {
+        Api::new(&self.urls[index])
+    }
+}
+
+impl Service {
+    fn start(name: &'static str, index: usize, ready_port: u16, env: Vec<(&'static str, String)>, dir: &Path) -> Self {
+        let log = dir.join(format!("{name}-{index}.log"));
+        let process = Process::start(name, command(name, &env), &log);
+        Self { name, env, ready_port, process, log }
+    }
+
+    /// Waits until the service says that it is ready.
+    pub fn wait_until_ready(&mut self) {
+        let (name, port) = (self.name, self.ready_port);
+        eventually_sync(&format!("{name} to be ready"), START_LIMIT, || {
+            self.process.assert_alive();
+            http_status(port, "/readyz") == Some(200)
+        });
+    }
+
+    /// Whether `/readyz` answers 200 now.
+    pub fn is_ready(&self) -> bool {
+        http_status(self.ready_port, "/readyz") == Some(200)
+    }
+
+    /// Ends the process without giving it time.
+    pub fn kill(&mut self) {
+        self.process.signal("KILL");
+        self.process.wait(Duration::from_secs(5)).expect("a killed process is gone");
+    }
+
+    /// Starts the process anew on its old ports and waits until it is ready.
+    pub fn restart(&mut self) {
+        self.process = Process::start(self.name, command(self.name, &self.env), &self.log);
+        self.wait_until_ready();
+    }
+
+    /// Holds the process, as a hung one would be.
+    pub fn pause(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets a held process go on.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// Asks the process to end, as Kubernetes does.
+    pub fn terminate(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Waits for the end of the process and returns its exit code; `None` when it takes longer than `limit`.
+    pub fn wait_for_exit(&mut self, limit: Duration) -> Option<i32> {
+        self.process.wait(limit).map(|status| status.code().unwrap_or(-1))
+    }
+
+    /// All that the process has logged.
+    pub fn log(&self) -> String {
+        self.process.log_text()
+    }
+}
+
+fn stores(store: Store, dir: &Path) -> (String, String) {
+    let file = |name: &str| format!("sqlite://{}", dir.join(name).display());
+    match store {
+        Store::Embedded => (file("auth.db"), file("message.db")),
+        Store::Real => {
+            let name = unique("test");
+            (database::postgres(&name), database::mongodb(&name))
+        }
+    }
+}
+
+fn with(shared: &[(&'static str, String)], own: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    own.into_iter().chain(shared.iter().cloned()).collect()
+}
+
+// Only what a process needs from outside: a JWT_SECRET of the developer's shell must not decide a test.
+fn command(name: &str, env: &[(&'static str, String)]) -> Command {
+    let mut command = Command::new(program(name));
+    command.env_clear().envs(env.iter().cloned());
+    command.envs(["PATH", "HOME", "RUST_BACKTRACE"].iter().filter_map(|key| Some((key, std::env::var_os(key)?))));
+    command
+}
+
+fn migrate(name: &'static str, env: &[(&'static str, String)], dir: &Path) {
+    let mut command = command(name, env);
+    command.arg("migrate");
+    let mut process = Process::start(&format!("{name} migrate"), command, &dir.join(format!("{name}-migrate.log")));
+    let status = process.wait(START_LIMIT).expect("migrations end");
+    assert!(status.success(), "{name} migrate ended with {status}:\n{}", process.log_text());
+}
+
+fn start_auth(number: usize, env: &[(&'static str, String)], dir: &Path) -> (Vec<Service>, Vec<String>) {
+    let each = (0..number).map(|index| {
+        let (grpc, http) = (free_port(), free_port());
+        let own = vec![("AUTH_SERVICE_GRPC_PORT", grpc.to_string()), ("AUTH_SERVICE_HTTP_PORT", http.to_string())];
+        let service = Service::start("aetherconnect-auth", index, http, with(env, own), dir);
+        (service, format!("http://127.0.0.1:{grpc}"))
+    });
+    each.unzip()
+}
+
+type Addresses = (String, String);
+
+fn start_message(
+    number: usize,
+    env: &[(&'static str, String)],
+    auth: &[String],
+    dir: &Path,
+) -> (Vec<Service>, Vec<Addresses>) {
+    let each = (0..number).map(|index| {
+        let (grpc, http) = (free_port(), free_port());
+        let own = vec![
+            ("MESSAGE_SERVICE_GRPC_PORT", grpc.to_string()),
+            ("MESSAGE_SERVICE_HTTP_PORT", http.to_string()),
+            ("AUTH_SERVICE_GRPC_URL", auth[index % auth.len()].clone()),
+        ];
+        let service = Service::start("aetherconnect-message", index, http, with(env, own), dir);
+        (service, (format!("http://127.0.0.1:{grpc}"), format!("http://127.0.0.1:{http}")))
+    });
+    each.unzip()
+}
+
+fn start_gateways(
+    number: usize,
+    env: &[(&'static str, String)],
+    auth: &[String],
+    message: &[Addresses],
+    dir: &Path,
+) -> (Vec<Service>, Vec<String>) {
+    let each = (0..number).map(|index| {
+        let (port, metrics) = (free_port(), free_port());
+        let (grpc, http) = &message[index % message.len()];
+        let own = vec![
+            ("API_GATEWAY_PORT", port.to_string()),
+            ("METRICS_PORT", metrics.to_string()),
+            ("AUTH_SERVICE_GRPC_URL", auth[index % auth.len()].clone()),
+            ("MESSAGE_SERVICE_GRPC_URL", grpc.clone()),
+            ("MESSAGE_SERVICE_HTTP_URL", http.clone()),
+        ];
+        let service = Service::start("aetherconnect-gateway", index, metrics, with(env, own), dir);
+        (service, format!("http://127.0.0.1:{port}"))
+    });
+    each.unzip()
+}
