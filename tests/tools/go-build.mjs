@@ -10,7 +10,7 @@ const [out, target, packagePath] = process.argv.slice(2);
 const [module, version] = target.split("@");
 const work = mkdtempSync(join(tmpdir(), "go-build-"));
 const go = (args, stdio) =>
-  execFileSync("go", args, { cwd: work, env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=mod" }, stdio, maxBuffer: 1 << 26 });
+  execFileSync("go", args, { cwd: work, env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: `${process.env.GOFLAGS ?? ""} -mod=mod` }, stdio, maxBuffer: 1 << 26 });
 
 function replacements(source) {
   const lines = readFileSync(join(source, "go.mod"), "utf8").matchAll(/^\s*(?:replace\s+)?(\S+(?: v\S+)?) => (\S+)( v\S+)?/gm);
