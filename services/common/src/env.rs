@@ -29,6 +29,7 @@ impl Env {
 
     /// Adds a variable, replacing an earlier one of its name.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value)] // so that numbers and texts read alike where it is called
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.0.insert(name.to_owned(), value.to_string());
         self

@@ -86,7 +86,6 @@ impl Health {
     }
 
     /// Routes for probes and scrapers: `/healthz` (alive), `/readyz` (ready), `/health` (status), `/metrics`.
-    #[must_use]
     pub fn routes(&self, registry: Registry) -> Router {
         Router::new()
             .route("/healthz", get(|| async { "ok" }))
