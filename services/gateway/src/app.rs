@@ -1,0 +1,57 @@
+//! What the handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use aether_common::{
+    guard::{self, Guard},
+    tokens::TokenKind,
+};
+use aether_proto::{
+    auth::auth_service_client::AuthServiceClient, message::message_service_client::MessageServiceClient,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use crate::{
+    Config, access::Proxies, docs::Docs, limits::Limits, metrics::Metrics, proxy::Proxy, upstreams::Upstreams,
+};
+
+/// Everything that a handler may need. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) auth: AuthServiceClient<Channel>,
+    pub(crate) message: MessageServiceClient<Channel>,
+    pub(crate) guard: Guard,
+    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) proxies: Arc<Proxies>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) docs: Arc<Docs>,
+    pub(crate) origins: Arc<[String]>,
+}
+
+impl App {
+    /// Wires everything up; the background tasks that belong to it end with `stop`.
+    pub(crate) fn new(config: &Config, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let (auth_channel, message_channel) = config.channels()?;
+        let auth = AuthServiceClient::new(auth_channel.clone());
+        let revocations = guard::follow(auth.clone(), stop.clone());
+        let metrics = Arc::new(Metrics::new()?);
+        let (host, port) = config.socket_host.clone();
+        // Tunnels are closed early in the grace, so that open requests keep the rest of it.
+        let closing = (config.grace / 2).min(Duration::from_secs(2));
+        Ok(Self {
+            guard: Guard::new(config.keys.clone(), TokenKind::Access, revocations, auth.clone()),
+            auth,
+            message: MessageServiceClient::new(message_channel.clone()),
+            upstreams: Arc::new(Upstreams::new(auth_channel, message_channel)),
+            limits: Arc::new(Limits::new(config.rate_limit, config.login_rate_limit, config.rate_window)),
+            proxies: Arc::new(Proxies::new(config.trusted_proxies.clone())),
+            proxy: Arc::new(Proxy::new(host, port, Arc::clone(&metrics), closing, stop.clone())),
+            metrics,
+            docs: Arc::new(Docs::new()),
+            origins: config.origins.clone().into(),
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! JSON bodies, read so that a refusal names every field with its mend.
+
+use aether_common::Error;
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use crate::{
+    app::App,
+    error::{Failure, refusal},
+};
+
+const LARGEST: usize = 64 * 1024;
+
+/// A body that knows how to be read from a JSON object.
+pub(crate) trait FromFields {
+    fn from_fields(fields: &mut Fields) -> Self;
+}
+
+/// The fields of a body and what is wrong with them.
+pub(crate) struct Fields {
+    object: Map<String, Value>,
+    problems: Vec<(String, String)>,
+}
+
+impl Fields {
+    /// A field that must be there.
+    pub(crate) fn text(&mut self, name: &str) -> String {
+        match self.optional(name) {
+            Some(text) => text,
+            None => {
+                if !self.problems.iter().any(|(field, _)| field == name) {
+                    self.problems.push((name.to_owned(), "is required".to_owned()));
+                }
+                String::new()
+            }
+        }
+    }
+
+    /// A field that may be absent or null.
+    pub(crate) fn optional(&mut self, name: &str) -> Option<String> {
+        match self.object.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text),
+            Some(_) => {
+                self.problems.push((name.to_owned(), "must be a string".to_owned()));
+                None
+            }
+        }
+    }
+}
+
+fn read<T: FromFields>(bytes: &[u8]) -> Result<T, Error> {
+    let problem = |mend: &str| Error::invalid(vec![("body".to_owned(), mend.to_owned())]);
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|e| problem(&format!("is not valid JSON (line {}, column {})", e.line(), e.column())))?;
+    let Value::Object(object) = value else {
+        return Err(problem("must be a JSON object"));
+    };
+    let mut fields = Fields { object, problems: Vec::new() };
+    let body = T::from_fields(&mut fields);
+    if fields.problems.is_empty() { Ok(body) } else { Err(Error::invalid(fields.problems)) }
+}
+
+/// A JSON body of at most 64 KiB.
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// Why a body was refused.
+#[derive(Debug)]
+pub(crate) enum BadBody {
+    TooLarge,
+    Invalid(Error),
+}
+
+impl IntoResponse for BadBody {
+    fn into_response(self) -> Response {
+        match self {
+            Self::TooLarge => too_large(),
+            Self::Invalid(error) => Failure(error).into_response(),
+        }
+    }
+}
+
+impl<T: FromFields> FromRequest<App> for Json<T> {
+    type Rejection = BadBody;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, BadBody> {
+        let problem = |mend: &str| BadBody::Invalid(Error::invalid(vec![("body".to_owned(), mend.to_owned())]));
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(problem("must be JSON, with the header Content-Type: application/json"));
+        }
+        let bytes = match Limited::new(request.into_body(), LARGEST).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => return Err(BadBody::TooLarge),
+            Err(_) => return Err(problem("ended too early")),
+        };
+        read(&bytes).map(Self).map_err(BadBody::Invalid)
+    }
+}
+
+/// Refuses a body that says it is too large before any of it is read.
+pub(crate) async fn limit(request: Request<Body>, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > LARGEST) { too_large() } else { next.run(request).await }
+}
+
+fn too_large() -> Response {
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, "body must be at most 64 KiB")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Two(String, Option<String>);
+
+    impl FromFields for Two {
+        fn from_fields(fields: &mut Fields) -> Self {
+            Self(fields.text("email"), fields.optional("name"))
+        }
+    }
+
+    fn refused(body: &str) -> String {
+        read::<Two>(body.as_bytes()).unwrap_err().message
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_with_its_mend() {
+        assert_eq!(refused("{}"), "email is required");
+        assert_eq!(refused(r#"{"email":null,"name":[]}"#), "email is required; name must be a string");
+        assert_eq!(refused(r#"{"email":5}"#), "email must be a string");
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_said_to_be_none() {
+        assert_eq!(refused("[]"), "body must be a JSON object");
+        assert_eq!(refused("{\"email\":"), "body is not valid JSON (line 1, column 9)");
+        assert!(refused("").starts_with("body is not valid JSON"));
+        assert!(refused(&"[".repeat(10_000)).starts_with("body is not valid JSON"));
+    }
+
+    #[test]
+    fn fields_that_nobody_asked_for_do_no_harm() {
+        let body = read::<Two>(br#"{"email":"a@b","rememberMe":true}"#).unwrap();
+        assert_eq!(body, Two("a@b".into(), None));
+    }
+}

@@ -1,0 +1,99 @@
+//! `GET /api/docs`, `GET /api/docs/openapi.json`: what the API is, made from the handlers' own descriptions.
+
+mod html;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+    response::Html,
+};
+use serde_json::Value;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use crate::{app::App, auth, health, rooms};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "AetherConnect",
+        description = "Chat over HTTP and Socket.IO. Every answer is JSON. Requests a client address makes are limited; \
+                       429 says in Retry-After when to come back. 503 is an outage: try again after Retry-After seconds. \
+                       Socket.IO (protocol 5) is served at the path /socket, with a token from /api/auth/ws-token as \
+                       auth: {token}.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        contact()
+    ),
+    paths(
+        auth::register::post,
+        auth::login::post,
+        auth::logout::post,
+        auth::ws_token::get,
+        auth::profile::get,
+        auth::profile::put,
+        rooms::list::get,
+        rooms::create::post,
+        rooms::join::post,
+        rooms::leave::post,
+        rooms::messages::get,
+        health::get,
+        health::detailed
+    ),
+    tags(
+        (name = "auth", description = "Accounts, sessions and tokens"),
+        (name = "rooms", description = "Rooms and their history"),
+        (name = "health", description = "How the service is")
+    ),
+    modifiers(&Bearer)
+)]
+struct Api;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        api.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The OpenAPI description, as `docs/openapi.json` has it.
+#[must_use]
+pub fn openapi_json() -> String {
+    let mut text = serde_json::to_string_pretty(&description()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn description() -> Value {
+    serde_json::to_value(Api::openapi()).unwrap_or_default()
+}
+
+/// The description in both forms, made once.
+pub(crate) struct Docs {
+    description: Value,
+    page: String,
+    policy: HeaderValue,
+}
+
+impl Docs {
+    pub(crate) fn new() -> Self {
+        let description = description();
+        let page = html::page(&description);
+        let policy = HeaderValue::try_from(html::policy()).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        Self { description, page, policy }
+    }
+}
+
+/// For people.
+pub(crate) async fn page(State(app): State<App>) -> ([(HeaderName, HeaderValue); 1], Html<String>) {
+    ([(header::CONTENT_SECURITY_POLICY, app.docs.policy.clone())], Html(app.docs.page.clone()))
+}
+
+/// For programs.
+pub(crate) async fn openapi(State(app): State<App>) -> Json<Value> {
+    Json(app.docs.description.clone())
+}

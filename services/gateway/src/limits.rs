@@ -1,0 +1,224 @@
+//! How many requests a client address may make in a window of time.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use aether_common::{Code, Error};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use crate::{access::Context, app::App, error::Failure, proxy, routes};
+
+/// So many addresses are remembered at once: some 10 MB at most.
+const CAPACITY: usize = 100_000;
+
+/// The headers that tell a client where it stands.
+pub(crate) const HEADERS: [&str; 6] = [
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+];
+
+/// The limit on all requests and the one on logins.
+pub(crate) struct Limits {
+    requests: Option<FixedWindow>,
+    logins: Option<FixedWindow>,
+}
+
+impl Limits {
+    /// A limit of 0 is none.
+    pub(crate) fn new(requests: u32, logins: u32, window: Duration) -> Self {
+        let limit = |max: u32| (max > 0).then(|| FixedWindow::new(max, window, CAPACITY));
+        Self { requests: limit(requests), logins: limit(logins) }
+    }
+}
+
+/// Where an address stands after one more request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    limit: u32,
+    remaining: u32,
+    allowed: bool,
+    reset: Duration,
+}
+
+struct Window {
+    start: Instant,
+    used: u32,
+}
+
+/// Counts by address in windows that begin with an address's first request.
+struct FixedWindow {
+    max: u32,
+    length: Duration,
+    capacity: usize,
+    windows: Mutex<HashMap<IpAddr, Window>>,
+}
+
+impl FixedWindow {
+    fn new(max: u32, length: Duration, capacity: usize) -> Self {
+        Self { max, length, capacity, windows: Mutex::new(HashMap::new()) }
+    }
+
+    /// Counts a request. A refused one changes nothing, so it lengthens no wait.
+    fn take(&self, address: IpAddr, now: Instant) -> Standing {
+        let key = key(address);
+        // A panic elsewhere leaves whole numbers behind: the counts are still good.
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() >= self.capacity && !windows.contains_key(&key) {
+            make_room(&mut windows, self.length, self.capacity, now);
+        }
+        let window = windows.entry(key).or_insert(Window { start: now, used: 0 });
+        if now.duration_since(window.start) >= self.length {
+            *window = Window { start: now, used: 0 };
+        }
+        let allowed = window.used < self.max;
+        window.used += u32::from(allowed);
+        Standing {
+            limit: self.max,
+            remaining: self.max - window.used,
+            allowed,
+            reset: self.length - now.duration_since(window.start),
+        }
+    }
+}
+
+/// Forgets what is over; if that isn't enough, the oldest tenth, so that the next calls need not look again.
+fn make_room(windows: &mut HashMap<IpAddr, Window>, length: Duration, capacity: usize, now: Instant) {
+    windows.retain(|_, window| now.duration_since(window.start) < length);
+    let surplus = (windows.len() + capacity / 10 + 1).saturating_sub(capacity);
+    if surplus == 0 {
+        return;
+    }
+    let mut starts: Vec<Instant> = windows.values().map(|window| window.start).collect();
+    let (_, oldest, _) = starts.select_nth_unstable(surplus - 1);
+    let oldest = *oldest;
+    windows.retain(|_, window| window.start > oldest);
+}
+
+/// An IPv6 client has a whole /64 to choose addresses from, so that is what counts.
+fn key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+/// Counts each request of a client and answers 429 beyond the limit.
+pub(crate) async fn guard(State(app): State<App>, context: Context, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    // A Socket.IO session counts once, by its handshake.
+    let session = routes::is_socket(path) && proxy::has_session(request.uri().query().unwrap_or_default());
+    if session || routes::is_health(path) {
+        return next.run(request).await;
+    }
+    let login = request.method() == Method::POST && path == routes::LOGIN;
+    let now = Instant::now();
+    let checks = [("requests", app.limits.requests.as_ref()), ("logins", app.limits.logins.as_ref().filter(|_| login))];
+    let mut standing = None;
+    for (name, limit) in checks {
+        let Some(limit) = limit else { continue };
+        let current = limit.take(context.address, now);
+        if !current.allowed {
+            app.metrics.limited(name);
+            return with_headers(refuse(current.reset), Some(current));
+        }
+        standing = standing.or(Some(current));
+    }
+    with_headers(next.run(request).await, standing)
+}
+
+fn refuse(wait: Duration) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let message = format!("Too many requests, please try again in {seconds} seconds");
+    Failure(Error { retry_after: Some(wait), ..Error::new(Code::Exhausted, "RATE_LIMITED", message) }).into_response()
+}
+
+fn with_headers(mut response: Response, standing: Option<Standing>) -> Response {
+    if let Some(standing) = standing {
+        write_headers(response.headers_mut(), standing);
+    }
+    response
+}
+
+fn write_headers(headers: &mut HeaderMap, standing: Standing) {
+    let reset = standing.reset.as_secs() + u64::from(standing.reset.subsec_nanos() > 0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    // The older headers tell the reset as a time, the newer as a wait.
+    let values = [standing.limit.into(), standing.remaining.into(), reset];
+    let older = [standing.limit.into(), standing.remaining.into(), now + reset];
+    for (name, value) in HEADERS.into_iter().zip(values.into_iter().chain(older)) {
+        headers.insert(name, HeaderValue::from(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_is_refused_beyond_its_limit_and_others_are_not() {
+        let (limit, now) = (FixedWindow::new(2, MINUTE, 10), Instant::now());
+        let remaining: Vec<_> =
+            (0..3).map(|_| limit.take(ip("192.0.2.1"), now)).map(|s| (s.allowed, s.remaining)).collect();
+        assert_eq!(remaining, [(true, 1), (true, 0), (false, 0)]);
+        assert!(limit.take(ip("192.0.2.2"), now).allowed);
+    }
+
+    #[test]
+    fn a_refused_attempt_does_not_lengthen_the_wait() {
+        let (limit, start) = (FixedWindow::new(1, MINUTE, 10), Instant::now());
+        limit.take(ip("192.0.2.1"), start);
+        let refused = limit.take(ip("192.0.2.1"), start + MINUTE * 3 / 4);
+        assert_eq!((refused.allowed, refused.reset), (false, MINUTE / 4));
+        assert!(limit.take(ip("192.0.2.1"), start + MINUTE).allowed);
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_together() {
+        let (limit, now) = (FixedWindow::new(1, MINUTE, 10), Instant::now());
+        limit.take(ip("2001:db8:0:1::1"), now);
+        assert!(!limit.take(ip("2001:db8:0:1:ffff::2"), now).allowed);
+        assert!(limit.take(ip("2001:db8:0:2::1"), now).allowed);
+        limit.take(ip("::ffff:192.0.2.1"), now);
+        assert!(!limit.take(ip("192.0.2.1"), now).allowed);
+    }
+
+    #[test]
+    fn memory_stays_bounded_and_the_newest_windows_survive() {
+        let (limit, start) = (FixedWindow::new(1, MINUTE, 100), Instant::now());
+        for n in 0..1000_u32 {
+            limit.take(IpAddr::from(n.to_be_bytes()), start + Duration::from_millis(n.into()));
+            assert!(limit.windows.lock().unwrap().len() <= 100);
+        }
+        assert!(!limit.take(IpAddr::from(990_u32.to_be_bytes()), start + Duration::from_secs(1)).allowed);
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_first() {
+        let (limit, start) = (FixedWindow::new(1, MINUTE, 10), Instant::now());
+        for n in 0..10_u32 {
+            limit.take(IpAddr::from(n.to_be_bytes()), start);
+        }
+        limit.take(ip("192.0.2.1"), start + MINUTE);
+        assert_eq!(limit.windows.lock().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,106 @@
+//! The addresses of the message service's replicas. Nothing else is ever dialled.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use aether_common::Error;
+use tokio::{net::lookup_host, sync::Mutex};
+
+/// A new replica takes part, and a gone one doesn't any more, after so long.
+const FRESH: Duration = Duration::from_secs(1);
+/// For so long the last answer serves when names can't be resolved.
+const USABLE: Duration = Duration::from_secs(60);
+const LOOKUP_TIME_OUT: Duration = Duration::from_secs(1);
+
+/// A host name that stands for all replicas.
+pub(super) struct Replicas {
+    host: String,
+    port: u16,
+    next: AtomicUsize,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    addresses: Arc<[SocketAddr]>,
+    asked: Option<Instant>,
+    answered: Option<Instant>,
+}
+
+impl Replicas {
+    pub(super) fn new(host: String, port: u16) -> Self {
+        Self { host, port, next: AtomicUsize::new(0), known: Mutex::default() }
+    }
+
+    /// Every replica. The lock is held while the name is looked up, so that many requests make one look-up.
+    pub(super) async fn current(&self) -> Result<Arc<[SocketAddr]>, Error> {
+        let mut known = self.known.lock().await;
+        let recent = |at: Option<Instant>, age: Duration| at.is_some_and(|at| at.elapsed() < age);
+        if !recent(known.asked, FRESH) {
+            match self.look_up().await {
+                Ok(addresses) => {
+                    known.addresses = addresses;
+                    known.answered = Some(Instant::now());
+                }
+                Err(error) => tracing::warn!(host = self.host, "replicas can't be looked up: {error:#}"),
+            }
+            known.asked = Some(Instant::now());
+        }
+        if recent(known.answered, USABLE) {
+            return Ok(Arc::clone(&known.addresses));
+        }
+        Err(Error { cause: None, ..Error::unavailable(std::io::Error::other("no replica is known")) })
+    }
+
+    /// All of them, beginning with another one each time.
+    pub(super) fn rotation(&self, all: &[SocketAddr]) -> Vec<SocketAddr> {
+        let mut order = all.to_vec();
+        if !order.is_empty() {
+            let first = self.next.fetch_add(1, Ordering::Relaxed) % order.len();
+            order.rotate_left(first);
+        }
+        order
+    }
+
+    async fn look_up(&self) -> anyhow::Result<Arc<[SocketAddr]>> {
+        let answer = tokio::time::timeout(LOOKUP_TIME_OUT, lookup_host((self.host.as_str(), self.port))).await??;
+        let mut addresses: Vec<SocketAddr> = answer.collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        anyhow::ensure!(!addresses.is_empty(), "no address");
+        Ok(addresses.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn new_sessions_go_round_all_replicas() {
+        let replicas = Replicas::new("localhost".into(), 1);
+        let all: Vec<SocketAddr> = (1..=3).map(|n| SocketAddr::from(([10, 0, 0, n], 3001))).collect();
+        let first: Vec<SocketAddr> = (0..3).map(|_| replicas.rotation(&all)[0]).collect();
+        assert_eq!(first, all);
+        assert_eq!(replicas.rotation(&all).len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_resolved_is_an_outage() {
+        let error = Replicas::new("no-such-host.invalid".into(), 1).current().await.unwrap_err();
+        assert_eq!(error.code, aether_common::Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn an_address_stands_for_itself() {
+        let all = Replicas::new("127.0.0.1".into(), 3001).current().await.unwrap();
+        assert_eq!(all.as_ref(), [SocketAddr::from(([127, 0, 0, 1], 3001))]);
+    }
+}

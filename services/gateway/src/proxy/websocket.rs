@@ -1,0 +1,160 @@
+//! Socket.IO by websocket: after the handshake, bytes are passed on as they come.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use aether_common::{Error, net};
+use anyhow::Context as _;
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    response::Response,
+};
+use hyper::{client::conn::http1, upgrade::Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+
+use super::{Proxy, headers, polling, unreachable};
+use crate::{access::Context, error::Answer};
+
+const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
+const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(10);
+/// Clients send little and receive much.
+const FROM_CLIENT: usize = 2 * 1024;
+const FROM_REPLICA: usize = 8 * 1024;
+
+/// Whether a request asks for a websocket.
+pub(super) fn is_upgrade(request: &Request) -> bool {
+    let headers = request.headers();
+    let says = |name, word: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    request.method() == Method::GET && says(header::CONNECTION, "upgrade") && says(header::UPGRADE, "websocket")
+}
+
+/// Browsers let any page open a websocket anywhere; who may is for the server to say. A client that is no browser sends
+/// no origin.
+pub(super) fn origin_is_allowed(headers: &HeaderMap, origins: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let same = || {
+        let authority = origin.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned());
+        authority.zip(host).is_some_and(|(authority, host)| authority.as_str().eq_ignore_ascii_case(host))
+    };
+    origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) || same()
+}
+
+/// Asks a replica for a websocket and, if it agrees, ties it to the client's.
+pub(super) async fn open(
+    proxy: &Proxy,
+    mut request: Request,
+    context: &Context,
+    candidates: &[SocketAddr],
+    target: &str,
+) -> Answer<Response> {
+    let client_side = hyper::upgrade::on(&mut request);
+    let (replica, stream) = connect(candidates).await?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(Some(error.into())))?;
+    tokio::spawn(connection.with_upgrades());
+
+    let mut headers = headers::request(request.headers(), context);
+    ask_for_websocket(&mut headers);
+    let mut asked = polling::build(Method::GET, replica, target, headers, Body::empty())?;
+    // Asked over a connection of our own, so by path.
+    *asked.uri_mut() = target.parse().map_err(|error: axum::http::uri::InvalidUri| Error::internal(error))?;
+    let answer = tokio::time::timeout(HANDSHAKE_TIME_OUT, sender.send_request(asked)).await;
+    let answer = answer.context("no answer in time").and_then(|answer| Ok(answer?));
+    let mut answer = answer.map_err(|error| unreachable(Some(error)))?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(polling::passed_on(answer));
+    }
+
+    let replica_side = hyper::upgrade::on(&mut answer);
+    let (dismissal, open) = (proxy.dismissal(), proxy.metrics.tunnel());
+    proxy.tunnels.spawn(async move {
+        let _open = open;
+        let both = async { tokio::try_join!(client_side, replica_side) };
+        match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
+            Ok(Ok((client, replica))) => tunnel(client, replica, dismissal).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a websocket was not opened"),
+            Err(_) => tracing::debug!("a websocket was not opened in time"),
+        }
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers::response(answer.headers());
+    ask_for_websocket(response.headers_mut());
+    Ok(response)
+}
+
+fn ask_for_websocket(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// The first replica that can be reached.
+async fn connect(candidates: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Error> {
+    let mut last = None;
+    for replica in candidates {
+        match tokio::time::timeout(CONNECT_TIME_OUT, TcpStream::connect(replica)).await {
+            Ok(Ok(stream)) => {
+                net::tune(&stream);
+                return Ok((*replica, stream));
+            }
+            Ok(Err(error)) => last = Some(error.into()),
+            Err(elapsed) => last = Some(elapsed.into()),
+        }
+    }
+    Err(unreachable(last))
+}
+
+/// Passes bytes both ways until either side ends or the gateway does; then both are closed.
+async fn tunnel(client: Upgraded, replica: Upgraded, dismissal: impl Future<Output = ()>) {
+    let (from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
+    let (from_replica, mut to_replica) = tokio::io::split(TokioIo::new(replica));
+    let ended = tokio::select! {
+        ended = pass(from_client, &mut to_replica, FROM_CLIENT) => ended,
+        ended = pass(from_replica, &mut to_client, FROM_REPLICA) => ended,
+        () = dismissal => Ok(()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a websocket broke");
+    }
+    // A side that is gone can't be closed any more, and need not be.
+    let _ = tokio::join!(to_client.shutdown(), to_replica.shutdown());
+}
+
+async fn pass(from: impl AsyncRead + Unpin, to: &mut (impl AsyncWrite + Unpin), buffer: usize) -> io::Result<()> {
+    tokio::io::copy_buf(&mut BufReader::with_capacity(buffer, from), to).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn allowed(pairs: &[(header::HeaderName, &'static str)]) -> bool {
+        let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        origin_is_allowed(&headers, &["http://localhost:3004".to_owned()])
+    }
+
+    #[test]
+    fn pages_of_the_listed_origins_and_of_our_own_may_open_a_websocket() {
+        assert!(allowed(&[]));
+        assert!(allowed(&[(header::ORIGIN, "http://localhost:3004")]));
+        assert!(allowed(&[(header::ORIGIN, "https://chat.example.com"), (header::HOST, "chat.example.com")]));
+    }
+
+    #[test]
+    fn other_pages_may_not() {
+        for origin in ["http://evil.example", "null", "http://localhost:30040", "http://localhost:3004.evil.example"] {
+            assert!(!allowed(&[(header::ORIGIN, origin), (header::HOST, "chat.example.com")]), "{origin}");
+        }
+    }
+}

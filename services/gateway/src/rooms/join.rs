@@ -1,0 +1,27 @@
+//! `POST /api/rooms/:roomId/join`
+
+use aether_proto::message::JoinRoomRequest;
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+
+use super::RoomBody;
+use crate::{
+    access::Session,
+    app::App,
+    error::{Answer, ErrorBody, UnauthorizedBody},
+};
+
+/// Makes the caller a member of a public room.
+#[utoipa::path(post, path = "/api/rooms/{roomId}/join", tag = "rooms", summary = "Become a member of a public room",
+    security(("bearer" = [])), params(("roomId" = String, Path, description = "The room's id or name")),
+    responses(
+        (status = 200, description = "The caller is a member", body = RoomBody),
+        (status = 401, description = "No valid token", body = UnauthorizedBody),
+        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody)))]
+pub(crate) async fn post(State(app): State<App>, session: Session, Path(room): Path<String>) -> Answer<Json<RoomBody>> {
+    let request = session.caller.request(JoinRoomRequest { room })?;
+    let room = app.message.clone().join_room(request).await.map_err(super::failure)?.into_inner().room;
+    Ok(Json(RoomBody { success: true, message: "Joined room successfully", room: room.try_into()? }))
+}

@@ -1,0 +1,28 @@
+//! `POST /api/rooms/:roomId/leave`
+
+use aether_proto::message::LeaveRoomRequest;
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+
+use crate::{
+    access::Session,
+    app::App,
+    auth::logout::DoneBody,
+    error::{Answer, ErrorBody, UnauthorizedBody},
+};
+
+/// Ends the caller's membership.
+#[utoipa::path(post, path = "/api/rooms/{roomId}/leave", tag = "rooms", summary = "End the membership in a room",
+    security(("bearer" = [])), params(("roomId" = String, Path, description = "The room's id or name")),
+    responses(
+        (status = 200, description = "The caller is no member any more", body = DoneBody,
+            example = json!({"success": true, "message": "Left room successfully"})),
+        (status = 401, description = "No valid token", body = UnauthorizedBody),
+        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody)))]
+pub(crate) async fn post(State(app): State<App>, session: Session, Path(room): Path<String>) -> Answer<Json<DoneBody>> {
+    let request = session.caller.request(LeaveRoomRequest { room })?;
+    app.message.clone().leave_room(request).await.map_err(super::failure)?;
+    Ok(Json(DoneBody { success: true, message: "Left room successfully" }))
+}

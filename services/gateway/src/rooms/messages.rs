@@ -1,0 +1,155 @@
+//! `GET /api/rooms/:roomId/messages`
+
+use aether_common::{Error, grpc};
+use aether_proto::message::GetHistoryRequest;
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    access::Session,
+    app::App,
+    error::{Answer, ErrorBody, UnauthorizedBody},
+    wire::Message,
+};
+
+const DEFAULT_LIMIT: u32 = 50;
+const LARGEST_LIMIT: u32 = 100;
+
+/// A page of a room's history.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MessagesBody {
+    #[schema(example = true)]
+    success: bool,
+    #[schema(example = "Message history retrieved successfully")]
+    message: &'static str,
+    /// Ascending by time.
+    messages: Vec<Message>,
+    pagination: Pagination,
+}
+
+/// Which page it is, and of how many.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pagination {
+    #[schema(example = 1)]
+    current_page: u32,
+    #[schema(example = 1)]
+    total_pages: u64,
+    #[schema(example = 1)]
+    total_items: u64,
+    #[schema(example = 50)]
+    items_per_page: u32,
+    #[schema(example = false)]
+    has_next: bool,
+    #[schema(example = false)]
+    has_previous: bool,
+}
+
+impl Pagination {
+    fn new(page: u32, limit: u32, items: u64) -> Self {
+        let pages = items.div_ceil(limit.into());
+        Self {
+            current_page: page,
+            total_pages: pages,
+            total_items: items,
+            items_per_page: limit,
+            has_next: u64::from(page) < pages,
+            has_previous: page > 1,
+        }
+    }
+}
+
+/// A page of the history; page 1 holds the newest messages.
+#[utoipa::path(get, path = "/api/rooms/{roomId}/messages", tag = "rooms", summary = "Get a page of a room's history",
+    security(("bearer" = [])),
+    params(
+        ("roomId" = String, Path, description = "The room's id or name"),
+        ("page" = Option<u32>, Query, minimum = 1, description = "Page 1 (the default) holds the newest messages"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Messages on a page, 50 by default")),
+    responses(
+        (status = 200, description = "The page", body = MessagesBody),
+        (status = 400, description = "page or limit is wrong", body = ErrorBody),
+        (status = 401, description = "No valid token", body = UnauthorizedBody),
+        (status = 403, description = "The caller is no member of the room", body = ErrorBody),
+        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody)))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    session: Session,
+    Path(room): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Answer<Json<MessagesBody>> {
+    let (page, limit) = page_and_limit(&query)?;
+    let call = || async {
+        let request = GetHistoryRequest { room: room.clone(), page, limit };
+        app.message.clone().get_history(session.caller.request(request)?).await
+    };
+    let history = grpc::read(call).await.map_err(super::failure)?.into_inner();
+    let messages = history.messages.into_iter().map(Message::try_from).collect::<Result<Vec<_>, Error>>()?;
+    Ok(Json(MessagesBody {
+        success: true,
+        message: "Message history retrieved successfully",
+        messages,
+        pagination: Pagination::new(page, limit, history.total_items),
+    }))
+}
+
+fn page_and_limit(query: &[(String, String)]) -> Result<(u32, u32), Error> {
+    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let page = value("page").map_or(Some(1), positive);
+    let limit = value("limit").map_or(Some(DEFAULT_LIMIT), positive).filter(|limit| *limit <= LARGEST_LIMIT);
+    match (page, limit) {
+        (Some(page), Some(limit)) => Ok((page, limit)),
+        (page, limit) => {
+            let page = page.is_none().then(|| ("page".to_owned(), "must be a positive integer".to_owned()));
+            let mend = format!("must be a positive integer of at most {LARGEST_LIMIT}");
+            let limit = limit.is_none().then(|| ("limit".to_owned(), mend));
+            Err(Error::invalid(page.into_iter().chain(limit).collect()))
+        }
+    }
+}
+
+/// Digits only: `parse` alone would let a sign pass.
+fn positive(text: &str) -> Option<u32> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten().filter(|n| *n > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(page: &str, limit: &str) -> Result<(u32, u32), String> {
+        let query = [("page".to_owned(), page.to_owned()), ("limit".to_owned(), limit.to_owned())];
+        page_and_limit(&query).map_err(|e| e.message)
+    }
+
+    #[test]
+    fn a_page_holds_fifty_unless_asked_otherwise() {
+        assert_eq!(page_and_limit(&[]).unwrap(), (1, 50));
+        assert_eq!(parse("2", "20"), Ok((2, 20)));
+        assert_eq!(parse("4294967295", "100"), Ok((u32::MAX, 100)));
+    }
+
+    #[test]
+    fn anything_but_a_positive_integer_is_refused_by_name() {
+        for wrong in ["0", "-1", "+1", "1.5", "", " 1", "abc", "4294967296", "1e2"] {
+            assert_eq!(parse(wrong, "1"), Err("page must be a positive integer".to_owned()), "{wrong}");
+            assert!(parse("1", wrong).unwrap_err().starts_with("limit must be"), "{wrong}");
+        }
+        assert_eq!(parse("1", "101"), Err("limit must be a positive integer of at most 100".to_owned()));
+        assert!(parse("x", "x").unwrap_err().contains("; limit"));
+    }
+
+    #[test]
+    fn pages_are_counted_as_the_specification_has_them() {
+        let page = Pagination::new(1, 50, 1);
+        assert_eq!((page.total_pages, page.has_next, page.has_previous), (1, false, false));
+        let page = Pagination::new(2, 50, 101);
+        assert_eq!((page.total_pages, page.has_next, page.has_previous), (3, true, true));
+        assert_eq!(Pagination::new(1, 50, 0).total_pages, 0);
+    }
+}

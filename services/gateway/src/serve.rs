@@ -1,0 +1,79 @@
+//! The two servers: one for clients, one for probes and scrapers.
+
+use std::{pin::pin, time::Duration};
+
+use aether_common::net;
+use axum::{Router, body::Body, extract::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+use crate::{access::Peer, app::App, routes};
+
+/// A client that sends no whole head of a request for so long is cut off.
+const HEAD_TIME_OUT: Duration = Duration::from_secs(10);
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Serves clients until `stop`; then finishes what is open, for as long as the grace lasts.
+pub(crate) async fn clients(listener: TcpListener, app: App, grace: Duration, stop: CancellationToken) {
+    let router = routes::router(app.clone());
+    let mut server = http1::Builder::new();
+    // Without a timer the time-out does nothing.
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_OUT).max_buf_size(LARGEST_HEAD);
+    let (connections, over) = (TaskTracker::new(), CancellationToken::new());
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                net::tune(&stream);
+                let served = connection(server.clone(), stream, Peer(address), router.clone(), stop.clone());
+                connections.spawn(over.clone().run_until_cancelled_owned(served));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others must close before this can go on.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    let drained = async { tokio::join!(connections.wait(), app.proxy.closed()) };
+    if tokio::time::timeout(grace, drained).await.is_err() {
+        tracing::warn!("the grace is over, open requests are cut off");
+        over.cancel();
+    }
+}
+
+async fn connection(server: http1::Builder, stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
+    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            // The request that is being answered is the last one.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Serves `/healthz`, `/readyz` and `/metrics` until the gateway has ended.
+pub(crate) async fn metrics(listener: TcpListener, routes: Router, ended: CancellationToken) {
+    let served = axum::serve(net::tuned(listener), routes).with_graceful_shutdown(ended.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "probes and metrics are no longer served");
+    }
+}

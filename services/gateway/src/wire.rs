@@ -1,0 +1,174 @@
+//! Users, rooms and messages as clients see them.
+
+use aether_common::Error;
+use aether_proto::{auth as auth_pb, message as message_pb};
+use chrono::{DateTime, SecondsFormat, Utc};
+use prost_types::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    /// Decimal digits.
+    #[schema(example = "1")]
+    id: String,
+    #[schema(example = "john_doe")]
+    username: String,
+    #[schema(example = "john@example.com")]
+    email: String,
+    #[schema(example = "John")]
+    first_name: String,
+    #[schema(example = "Doe")]
+    last_name: String,
+    /// First and last name.
+    #[schema(example = "John Doe")]
+    name: String,
+    #[schema(example = json!(["user"]))]
+    roles: Vec<String>,
+    #[schema(example = "2023-10-27T10:00:00.000Z")]
+    created_at: String,
+    #[schema(example = "2023-10-27T10:00:00.000Z")]
+    updated_at: String,
+}
+
+/// A room.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Room {
+    #[schema(example = "635a5e3b8bb9e8b3c8e9f5d2")]
+    id: String,
+    #[schema(example = "general")]
+    name: String,
+    #[schema(example = "General discussion room")]
+    description: String,
+    /// `public` or `private`.
+    #[schema(example = "public")]
+    room_type: String,
+    /// A user's id, or `system`.
+    #[schema(example = "system")]
+    created_by: String,
+    /// Users' ids.
+    #[schema(example = json!(["1", "2"]))]
+    members: Vec<String>,
+    #[schema(example = "2023-10-27T10:00:00.000Z")]
+    created_at: String,
+    #[schema(example = "2023-10-27T10:00:00.000Z")]
+    updated_at: String,
+}
+
+/// A message.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Message {
+    #[schema(example = "635a5e3b8bb9e8b3c8e9f5d3")]
+    id: String,
+    #[schema(example = "1")]
+    user_id: String,
+    #[schema(example = "john_doe")]
+    username: String,
+    #[schema(example = "635a5e3b8bb9e8b3c8e9f5d2")]
+    room_id: String,
+    #[schema(example = "Hello, world!")]
+    content: String,
+    #[schema(example = "text")]
+    message_type: String,
+    /// An object, or `null`.
+    metadata: Value,
+    #[schema(example = "2023-10-27T10:01:00.000Z")]
+    created_at: String,
+    #[schema(example = "2023-10-27T10:01:00.000Z")]
+    updated_at: String,
+}
+
+/// A time as clients see it: `2023-10-27T10:00:00.000Z`.
+pub(crate) fn milliseconds(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn time(value: Option<Timestamp>) -> Result<String, Error> {
+    let time = value.and_then(|t| DateTime::from_timestamp(t.seconds, t.nanos.try_into().ok()?));
+    time.map(milliseconds).ok_or_else(|| missing("a time"))
+}
+
+/// Another service broke its contract.
+pub(crate) fn missing(what: &str) -> Error {
+    Error::internal(std::io::Error::other(format!("an answer lacks {what}")))
+}
+
+impl TryFrom<Option<auth_pb::User>> for User {
+    type Error = Error;
+
+    fn try_from(user: Option<auth_pb::User>) -> Result<Self, Error> {
+        let user = user.ok_or_else(|| missing("its user"))?;
+        Ok(Self {
+            name: format!("{} {}", user.first_name, user.last_name).trim().to_owned(),
+            created_at: time(user.created_at)?,
+            updated_at: time(user.updated_at)?,
+            id: user.id,
+            username: user.username,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            roles: user.roles,
+        })
+    }
+}
+
+impl TryFrom<Option<message_pb::Room>> for Room {
+    type Error = Error;
+
+    fn try_from(room: Option<message_pb::Room>) -> Result<Self, Error> {
+        let room = room.ok_or_else(|| missing("its room"))?;
+        Ok(Self {
+            created_at: time(room.created_at)?,
+            updated_at: time(room.updated_at)?,
+            id: room.id,
+            name: room.name,
+            description: room.description,
+            room_type: room.room_type,
+            created_by: room.created_by,
+            members: room.members,
+        })
+    }
+}
+
+impl TryFrom<message_pb::Message> for Message {
+    type Error = Error;
+
+    fn try_from(message: message_pb::Message) -> Result<Self, Error> {
+        // One odd message must not hide a whole page.
+        let metadata = message.metadata.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+        Ok(Self {
+            created_at: time(message.created_at)?,
+            updated_at: time(message.updated_at)?,
+            id: message.id,
+            user_id: message.user_id,
+            username: message.username,
+            room_id: message.room_id,
+            content: message.content,
+            message_type: message.message_type,
+            metadata,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn times_have_milliseconds_and_a_z() {
+        let at = |seconds, nanos| time(Some(Timestamp { seconds, nanos })).unwrap();
+        assert_eq!(at(1_698_400_800, 0), "2023-10-27T10:00:00.000Z");
+        assert_eq!(at(1_698_400_800, 7_999_999), "2023-10-27T10:00:00.007Z");
+    }
+
+    #[test]
+    fn a_missing_time_is_a_fault_and_no_invention() {
+        assert!(time(None).is_err());
+    }
+}
