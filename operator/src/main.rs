@@ -1,9 +1,108 @@
 //! `aetherconnect-operator`: runs the operator, or prints the definition of the resource (`crds`).
 
-fn main() -> anyhow::Result<()> {
+use std::{net::Ipv6Addr, time::Duration};
+
+use aether_operator::{
+    api,
+    config::Config,
+    controller, http,
+    leader::Candidate,
+    metrics::Metrics,
+    reconcile::Reconciler,
+    resources::MANAGER,
+};
+use anyhow::Context;
+use kube::{
+    Client,
+    runtime::events::{Recorder, Reporter},
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Reconciliations that are under way at the end get this long.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
-        Some("crds") => print!("{}", aether_operator::api::crd_yaml()?),
-        other => anyhow::bail!("unknown command {other:?}: try `aetherconnect-operator crds`"),
+        None | Some("run") => run(Config::from_env(|name| std::env::var(name).ok())?).await,
+        Some("crds") => {
+            print!("{}", api::crd_yaml()?);
+            Ok(())
+        }
+        Some(other) => anyhow::bail!("unknown command {other}: there are `run` (the default) and `crds`"),
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    start_logging(&config)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let metrics = Metrics::new()?;
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, config.http_port)).await;
+    let listener = listener.with_context(|| format!("can't listen on OPERATOR_HTTP_PORT {}", config.http_port))?;
+    tokio::spawn(axum::serve(listener, http::routes(metrics.clone())).into_future());
+
+    let client = Client::try_default().await.context("can't find the API server")?;
+    let shutdown = on_signal()?;
+    let mut candidate = Candidate::new(client.clone(), &config.namespace, &config.identity);
+    tracing::info!(identity = config.identity, version = env!("CARGO_PKG_VERSION"), "waiting for the lease");
+    tokio::select! {
+        () = candidate.acquire() => {}
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    tracing::info!(namespaces = ?config.watch_namespaces, "reconciling");
+    metrics.leads();
+
+    let reporter = Reporter {
+        controller: MANAGER.into(),
+        instance: Some(config.identity.clone()),
+    };
+    let reconciler = Reconciler {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        images: config.images,
+    };
+    let work = controller::run(reconciler, metrics, &config.watch_namespaces, shutdown.clone());
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = work => {}
+        () = late => tracing::warn!("reconciliations are cut off"),
+        () = candidate.hold() => anyhow::bail!("the lease is lost: another replica reconciles now"),
+    }
+    candidate.release().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_logging(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log_level).context("LOG_LEVEL is not understood")?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter);
+    if config.log_json {
+        logs.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+    } else {
+        logs.init();
     }
     Ok(())
+}
+
+/// Cancelled by SIGTERM or SIGINT.
+fn on_signal() -> anyhow::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancel.cancel();
+    });
+    Ok(token)
 }

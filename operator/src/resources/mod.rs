@@ -1,3 +1,262 @@
-//! Pure builders: the same input gives the same bytes, without I/O.
+//! Builders of the objects an instance consists of: one a file, all pure. The same input gives the same bytes;
+//! none reads the cluster, the clock or chance.
 
-pub mod settings; // shared with `aetherconnect run`
+pub mod auth;
+pub mod gateway;
+pub mod message;
+pub mod migration;
+pub mod mongodb;
+pub mod pod;
+pub mod postgres;
+pub mod redis;
+pub mod secrets;
+pub mod service_account;
+pub mod store;
+pub mod workload;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    api::{API_VERSION, AetherConnectSpec, KIND, Redis, SecretKey, Store},
+    config::Images,
+};
+
+/// Who applies: field manager and value of `app.kubernetes.io/managed-by`.
+pub const MANAGER: &str = "aetherconnect-operator";
+/// On a pod template: changes when a Secret the pod reads changes, so that the pods roll.
+pub const CONFIG_HASH: &str = "aetherconnect.io/config-hash";
+
+/// Everything the builders know of an instance.
+#[derive(Clone, Debug)]
+pub struct Instance<'a> {
+    /// `metadata.name` of the resource.
+    pub name: &'a str,
+    /// `metadata.namespace` of the resource.
+    pub namespace: &'a str,
+    /// `metadata.uid` of the resource: the owner of what is built.
+    pub uid: &'a str,
+    /// What is wanted.
+    pub spec: &'a AetherConnectSpec,
+    /// The operator's default images.
+    pub images: &'a Images,
+    /// Hashes of the Secrets' contents.
+    pub hashes: Hashes,
+}
+
+/// Hashes of what each part reads from Secrets, keyed with the token key, so that they give nothing away.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hashes {
+    /// What auth reads.
+    pub auth: String,
+    /// What message reads.
+    pub message: String,
+    /// What the gateway reads.
+    pub gateway: String,
+    /// What Redis reads.
+    pub redis: String,
+    /// Where the data is: other stores need a migration of their own.
+    pub stores: String,
+}
+
+/// Kinds of objects that the operator applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// core/v1
+    ServiceAccount,
+    /// core/v1
+    Service,
+    /// apps/v1
+    StatefulSet,
+    /// batch/v1
+    Job,
+    /// apps/v1
+    Deployment,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::ServiceAccount,
+        Self::Service,
+        Self::StatefulSet,
+        Self::Job,
+        Self::Deployment,
+    ];
+}
+
+/// An object as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// All of it, ready to be applied.
+    pub body: Value,
+}
+
+impl Instance<'_> {
+    /// Name of the child `part`.
+    pub fn child(&self, part: &str) -> String {
+        format!("{}-{part}", self.name)
+    }
+
+    /// Labels that select the pods of a component.
+    pub fn selector(&self, component: &str) -> Value {
+        json!({
+            "app.kubernetes.io/name": "aetherconnect",
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": component,
+        })
+    }
+
+    /// Labels of every object of a component.
+    pub fn labels(&self, component: &str) -> Value {
+        json!({
+            "app.kubernetes.io/name": "aetherconnect",
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": component,
+            "app.kubernetes.io/part-of": "aetherconnect",
+            "app.kubernetes.io/managed-by": MANAGER,
+        })
+    }
+
+    /// Metadata of an object that goes with the resource.
+    pub fn metadata(&self, name: &str, component: &str) -> Value {
+        json!({
+            "name": name,
+            "namespace": self.namespace,
+            "labels": self.labels(component),
+            "ownerReferences": [self.owner()],
+        })
+    }
+
+    /// The reference to the resource.
+    pub fn owner(&self) -> Value {
+        json!({
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": self.name,
+            "uid": self.uid,
+            "controller": true,
+            "blockOwnerDeletion": true,
+        })
+    }
+
+    /// Image of a service: as the resource says, or registry, name and version.
+    pub fn image(&self, service: &str) -> String {
+        let image = &self.spec.image;
+        let given = match service {
+            "gateway" => &image.gateway,
+            "auth" => &image.auth,
+            _ => &image.message,
+        };
+        let registry = image.registry.as_deref().unwrap_or(&self.images.registry).trim_end_matches('/');
+        given.clone().unwrap_or_else(|| format!("{registry}/{service}:{}", self.version()))
+    }
+
+    /// The version that is wanted.
+    pub fn version(&self) -> &str {
+        self.spec.version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
+    }
+
+    /// How many pods there should be, given what the resource asks for.
+    pub fn scale(&self, replicas: i32) -> i32 {
+        if self.spec.suspend { 0 } else { replicas }
+    }
+
+    /// Where PostgreSQL's URI stands.
+    pub fn postgres_uri(&self) -> SecretKey {
+        self.store_uri(Store::of(self.spec.postgres.as_ref()), "postgres")
+    }
+
+    /// Where MongoDB's URI stands.
+    pub fn mongodb_uri(&self) -> SecretKey {
+        self.store_uri(Store::of(self.spec.mongodb.as_ref()), "mongodb")
+    }
+
+    /// Where Redis' URI stands, unless Redis is disabled.
+    pub fn redis_uri(&self) -> Option<SecretKey> {
+        match Redis::of(self.spec.redis.as_ref()) {
+            Redis::Managed(_) => Some(self.own_uri("redis")),
+            Redis::External(key) => Some(key),
+            Redis::Disabled => None,
+        }
+    }
+
+    /// Name of the Secret with the keys that sign tokens.
+    pub fn jwt_secret(&self) -> String {
+        let given = self.spec.jwt.as_ref().map(|jwt| jwt.secret_ref.name.clone());
+        given.unwrap_or_else(|| self.child("jwt"))
+    }
+
+    fn store_uri(&self, store: Store, part: &str) -> SecretKey {
+        match store {
+            Store::Managed(_) => self.own_uri(part),
+            Store::External(key) => key,
+        }
+    }
+
+    fn own_uri(&self, part: &str) -> SecretKey {
+        SecretKey {
+            name: self.child(part),
+            key: "uri".into(),
+        }
+    }
+}
+
+/// Everything an instance consists of, by step.
+#[derive(Clone, Debug)]
+pub struct Children {
+    /// What nothing waits for: ServiceAccount, Services and managed stores.
+    pub base: Vec<Child>,
+    /// The Job that brings the stores' schemas up to date.
+    pub migration: Child,
+    /// The auth Deployment.
+    pub auth: Child,
+    /// The message Deployment.
+    pub message: Child,
+    /// The gateway Deployment.
+    pub gateway: Child,
+}
+
+impl Children {
+    /// Builds them all.
+    pub fn of(instance: &Instance<'_>) -> Self {
+        let mut base = vec![service_account::build(instance)];
+        base.extend(postgres::build(instance));
+        base.extend(mongodb::build(instance));
+        base.extend(redis::build(instance));
+        base.extend(auth::services(instance));
+        base.extend(message::services(instance));
+        base.extend(gateway::services(instance));
+        Self {
+            base,
+            migration: migration::build(instance),
+            auth: auth::deployment(instance),
+            message: message::deployment(instance),
+            gateway: gateway::deployment(instance),
+        }
+    }
+
+    /// All of them, in the order in which they are applied.
+    pub fn all(&self) -> impl Iterator<Item = &Child> {
+        let later = [&self.migration, &self.auth, &self.message, &self.gateway];
+        self.base.iter().chain(later)
+    }
+}
+
+/// A short, stable hash.
+pub fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        // The length keeps ("a", "bc") and ("ab", "c") apart.
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

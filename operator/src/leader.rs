@@ -1,0 +1,158 @@
+//! Leader election by a Lease: of several replicas one reconciles, the others stand by.
+//!
+//! Every write carries the `resourceVersion` that was read, so that of two who try one is refused; and a lease counts
+//! as expired by this process' own clock, from when it last saw it change, so that clocks need not agree.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    jiff::Timestamp,
+};
+use kube::{Api, Client, api::PostParams};
+
+/// Name of the Lease.
+pub const LEASE: &str = "aetherconnect-operator";
+/// How long a holder that is silent keeps the lease.
+const DURATION: Duration = Duration::from_secs(15);
+/// A holder that hasn't renewed for this long gives up, before anybody else can take over.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How often holders renew and others try.
+const PERIOD: Duration = Duration::from_secs(3);
+
+/// One candidate.
+pub struct Candidate {
+    api: Api<Lease>,
+    identity: String,
+    /// What the lease said when it was last seen to change, and when that was.
+    seen: Option<(LeaseSpec, Instant)>,
+}
+
+impl Candidate {
+    /// A candidate by this name.
+    pub fn new(client: Client, namespace: &str, identity: &str) -> Self {
+        Self {
+            api: Api::namespaced(client, namespace),
+            identity: identity.to_owned(),
+            seen: None,
+        }
+    }
+
+    /// Waits until the lease is this candidate's.
+    pub async fn acquire(&mut self) {
+        loop {
+            match self.attempt().await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "can't reach the lease; trying again"),
+            }
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// Renews until the lease is lost. Then somebody else may reconcile, so this process must stop at once.
+    pub async fn hold(&mut self) {
+        let mut renewed = Instant::now();
+        while renewed.elapsed() < DEADLINE {
+            tokio::time::sleep(PERIOD).await;
+            let started = Instant::now();
+            match self.attempt().await {
+                Ok(true) => renewed = started,
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, "can't renew the lease"),
+            }
+        }
+    }
+
+    /// Gives the lease back, so that another takes over without waiting for it to expire.
+    pub async fn release(&mut self) {
+        let released = async {
+            let lease = self.api.get(LEASE).await?;
+            if holder(&lease) != Some(self.identity.as_str()) {
+                return Ok(());
+            }
+            self.write(lease, "", false).await.map(drop)
+        };
+        if let Err(error) = released.await {
+            tracing::warn!(%error, "can't release the lease; it expires by itself");
+        }
+    }
+
+    /// Takes or renews the lease if it is free, expired or one's own.
+    async fn attempt(&mut self) -> Result<bool, kube::Error> {
+        match tokio::time::timeout(PERIOD, self.try_once()).await {
+            Ok(result) => result,
+            Err(_) => Err(kube::Error::Service("the API server doesn't answer".into())),
+        }
+    }
+
+    async fn try_once(&mut self) -> Result<bool, kube::Error> {
+        let Some(lease) = self.api.get_opt(LEASE).await? else {
+            let lease = Lease {
+                metadata: ObjectMeta {
+                    name: Some(LEASE.into()),
+                    ..ObjectMeta::default()
+                },
+                spec: Some(self.spec(&self.identity, 0)),
+            };
+            return won(self.api.create(&PostParams::default(), &lease).await);
+        };
+        let spec = lease.spec.clone().unwrap_or_default();
+        let is_mine = spec.holder_identity.as_deref() == Some(self.identity.as_str());
+        if !is_mine && !self.has_expired(&spec) {
+            return Ok(false);
+        }
+        let identity = self.identity.clone();
+        won(self.write(lease, &identity, !is_mine).await)
+    }
+
+    fn has_expired(&mut self, spec: &LeaseSpec) -> bool {
+        if spec.holder_identity.as_deref().is_none_or(str::is_empty) {
+            return true;
+        }
+        match &self.seen {
+            Some((seen, at)) if seen == spec => at.elapsed() > DURATION,
+            _ => {
+                self.seen = Some((spec.clone(), Instant::now()));
+                false
+            }
+        }
+    }
+
+    async fn write(&self, mut lease: Lease, holder: &str, is_new: bool) -> Result<Lease, kube::Error> {
+        let old = lease.spec.take().unwrap_or_default();
+        let transitions = old.lease_transitions.unwrap_or(0) + i32::from(is_new);
+        let mut spec = self.spec(holder, transitions);
+        if !is_new {
+            spec.acquire_time = old.acquire_time;
+        }
+        lease.spec = Some(spec);
+        self.api.replace(LEASE, &PostParams::default(), &lease).await
+    }
+
+    fn spec(&self, holder: &str, transitions: i32) -> LeaseSpec {
+        let now = MicroTime(Timestamp::now());
+        LeaseSpec {
+            holder_identity: Some(holder.to_owned()),
+            acquire_time: Some(now.clone()),
+            renew_time: Some(now),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        }
+    }
+}
+
+fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref()
+}
+
+/// Whether a write went through; a conflict means that somebody else was first.
+fn won(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error),
+    }
+}

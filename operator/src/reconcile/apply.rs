@@ -1,0 +1,70 @@
+//! Fourth step: applying what was built, skipped when nothing differs.
+
+use serde_json::{Value, json};
+
+use super::{
+    Error,
+    cluster::Cluster,
+    compare::covers_whole,
+    facts::{Condition, Problem},
+    read::{Observed, is_owned},
+};
+use crate::resources::{Child, Instance, Kind, hash};
+
+/// On every applied object: the hash of what was applied. Comparing it tells whether something was taken out of the
+/// desired object since; comparing the object itself tells whether somebody changed it.
+const APPLIED_HASH: &str = "aetherconnect.io/applied-hash";
+
+/// Whether the live object is what was built.
+pub fn is_current(live: &Value, child: &Child) -> bool {
+    covers_whole(live, &stamped(child))
+}
+
+/// Makes the object what it should be, and notes what it has become.
+pub async fn ensure(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    observed: &mut Observed,
+    child: &Child,
+) -> Result<(), Error> {
+    let key = (child.kind, child.name.clone());
+    match observed.children.get(&key) {
+        Some(live) if is_current(live, child) => return Ok(()),
+        // A Job can't be changed, and one that has run has done what it was for.
+        Some(_) if child.kind == Kind::Job => return Ok(()),
+        Some(_) => {}
+        None => refuse_foreign(cluster, instance, child).await?,
+    }
+    let applied = cluster.apply(child, &stamped(child)).await?;
+    tracing::info!(kind = ?child.kind, name = child.name, "applied");
+    observed.children.insert(key, applied);
+    Ok(())
+}
+
+/// Server-side apply would take over an object of the same name, whoever made it.
+async fn refuse_foreign(cluster: &Cluster, instance: &Instance<'_>, child: &Child) -> Result<(), Error> {
+    match cluster.get(child.kind, &child.name).await? {
+        // Ours, without its labels: applying puts them back.
+        Some(live) if is_owned(&live, instance) => Ok(()),
+        Some(_) => Err(Error::NameTaken {
+            kind: child.kind,
+            name: child.name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn stamped(child: &Child) -> Value {
+    let mut body = child.body.clone();
+    body["metadata"]["annotations"] = json!({APPLIED_HASH: hash([child.body.to_string().as_str()])});
+    body
+}
+
+/// What a failed request means to the person who reads the conditions.
+pub fn problem(condition: Condition, error: &Error) -> Problem {
+    let reason = match error {
+        Error::NameTaken { .. } => "NameTaken",
+        Error::Request { .. } | Error::Malformed(_) => "ApplyFailed",
+    };
+    Problem::new(condition, reason, error.to_string())
+}

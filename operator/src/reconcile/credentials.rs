@@ -1,0 +1,50 @@
+//! Secrets that the operator generates: made once, completed where a key is missing, never overwritten.
+
+use std::collections::BTreeMap;
+
+use rand::{RngExt, distr::Alphanumeric};
+use serde_json::json;
+
+use super::{Error, cluster::Cluster, read::Observed, validate};
+use crate::resources::{Instance, secrets::Generated};
+
+/// Makes sure that all wanted Secrets exist, with all keys and the right owner.
+pub async fn ensure(cluster: &Cluster, instance: &Instance<'_>, observed: &mut Observed) -> Result<(), Error> {
+    for generated in Generated::ALL.into_iter().filter(|generated| generated.wanted(instance)) {
+        let name = instance.child(generated.part());
+        let existing = observed.secrets.get(&name);
+        let changed = match existing {
+            None => {
+                let values = generated.missing(instance, &BTreeMap::new(), &mut random);
+                let created = cluster.create_secret(&name, generated.secret(instance, &values)).await?;
+                tracing::info!(secret = name, "generated");
+                Some(created)
+            }
+            Some(secret) => {
+                let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+                let data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), text(&value.0)));
+                let missing = generated.missing(instance, &data.collect(), &mut random);
+                let fix = validate::metadata_fix(generated, instance, secret);
+                if missing.is_empty() && fix.is_none() {
+                    None
+                } else {
+                    let mut patch = fix.unwrap_or_else(|| json!({}));
+                    // Refused if somebody else has completed it meanwhile.
+                    patch["metadata"]["resourceVersion"] = json!(secret.metadata.resource_version);
+                    patch["stringData"] = json!(missing);
+                    tracing::info!(secret = name, keys = missing.len(), "completed");
+                    Some(cluster.patch_secret(&name, &patch).await?)
+                }
+            }
+        };
+        if let Some(secret) = changed {
+            observed.secrets.insert(name, secret);
+        }
+    }
+    Ok(())
+}
+
+/// 48 letters and digits from the system's generator: 285 bits, and nothing that a URI would have to encode.
+fn random() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(48).map(char::from).collect()
+}

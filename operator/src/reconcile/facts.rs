@@ -1,0 +1,142 @@
+//! What reconciliation has found out, one fact for each condition.
+
+use std::collections::BTreeMap;
+
+/// The conditions that stand for a dependency or a step, in the order in which they are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// Generated and referenced Secrets.
+    Secrets,
+    /// PostgreSQL.
+    Postgres,
+    /// MongoDB.
+    Mongodb,
+    /// Redis.
+    Redis,
+    /// Schemas are up to date.
+    Migrations,
+    /// The auth service.
+    Auth,
+    /// The message service.
+    Message,
+    /// The gateway.
+    Gateway,
+}
+
+impl Condition {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Secrets,
+        Self::Postgres,
+        Self::Mongodb,
+        Self::Redis,
+        Self::Migrations,
+        Self::Auth,
+        Self::Message,
+        Self::Gateway,
+    ];
+
+    /// The condition's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secrets => "SecretsReady",
+            Self::Postgres => "PostgresReady",
+            Self::Mongodb => "MongodbReady",
+            Self::Redis => "RedisReady",
+            Self::Migrations => "MigrationsComplete",
+            Self::Auth => "AuthAvailable",
+            Self::Message => "MessageAvailable",
+            Self::Gateway => "GatewayAvailable",
+        }
+    }
+}
+
+/// How it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Done.
+    Good,
+    /// Will come by itself.
+    Waiting,
+    /// Not wanted now.
+    Paused,
+    /// Needs somebody, or at least time.
+    Bad,
+}
+
+/// A finding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// How it stands.
+    pub state: State,
+    /// CamelCase, for machines.
+    pub reason: String,
+    /// For people: what to do, if anything.
+    pub message: String,
+}
+
+impl Fact {
+    /// A finding that all is well.
+    pub fn good(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(State::Good, reason, message)
+    }
+
+    /// A finding that something is on its way.
+    pub fn waiting(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(State::Waiting, reason, message)
+    }
+
+    /// A finding that something is switched off.
+    pub fn paused(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(State::Paused, reason, message)
+    }
+
+    /// A finding that something is wrong.
+    pub fn bad(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(State::Bad, reason, message)
+    }
+
+    fn new(state: State, reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            state,
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A bad fact and where it belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// The condition it belongs to.
+    pub condition: Condition,
+    /// What is wrong.
+    pub fact: Fact,
+}
+
+impl Problem {
+    /// A problem.
+    pub fn new(condition: Condition, reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            condition,
+            fact: Fact::bad(reason, message),
+        }
+    }
+}
+
+/// All findings.
+pub type Facts = BTreeMap<Condition, Fact>;
+
+/// Notes problems; the first of a condition is kept, the others are added to its message.
+pub fn note(facts: &mut Facts, problems: Vec<Problem>) {
+    for problem in problems {
+        match facts.get_mut(&problem.condition) {
+            Some(fact) if fact.state == State::Bad => {
+                fact.message = format!("{}; {}", fact.message, problem.fact.message);
+            }
+            _ => {
+                facts.insert(problem.condition, problem.fact);
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Brings the cluster to what a resource asks for: read → validate → build → apply → prune → status.
+
+pub mod apply;
+pub mod cluster;
+pub mod compare;
+pub mod credentials;
+pub mod events;
+pub mod facts;
+pub mod prune;
+pub mod read;
+pub mod rollout;
+pub mod status;
+pub mod steps;
+pub mod validate;
+
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
+    runtime::events::Recorder,
+};
+use serde_json::json;
+
+use self::{cluster::Cluster, facts::Facts, read::Observed, rollout::counts, status::Report};
+use crate::{
+    api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND},
+    config::Images,
+    resources::{Hashes, Instance, Kind, MANAGER, gateway},
+};
+
+/// A pod that doesn't start says so in the pod only, and pods are not watched: look again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// Secrets are not watched either, see the README. Those of other people are looked at this often,
+const EXTERNAL_SECRETS: Duration = Duration::from_secs(30);
+/// and the operator's own this often; this also mends what a watch may have missed. It writes nothing.
+const RESYNC: Duration = Duration::from_secs(60);
+
+/// Why reconciliation stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused, or wasn't there.
+    #[error("can't {action}: {source}")]
+    Request {
+        /// What was tried.
+        action: String,
+        /// What came back.
+        source: Box<kube::Error>,
+    },
+    /// An object of the same name belongs to somebody else.
+    #[error("{kind:?} {name} exists and doesn't belong to this resource: rename or delete it, or name the resource differently")]
+    NameTaken {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
+    /// An object of an unexpected form.
+    #[error("unexpected object: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// Wraps an error of the client with what was tried.
+    pub fn during(action: &str, what: impl Display) -> impl FnOnce(kube::Error) -> Self {
+        let action = format!("{action} {what}");
+        move |source| Self::Request {
+            action,
+            source: Box::new(source),
+        }
+    }
+}
+
+/// What reconciliation works with.
+#[derive(Clone)]
+pub struct Reconciler {
+    /// The API server.
+    pub client: Client,
+    /// Default images.
+    pub images: Images,
+    /// For Events.
+    pub recorder: Recorder,
+}
+
+/// What the custom resource is called.
+pub fn resource() -> ApiResource {
+    ApiResource::erase::<AetherConnect>(&())
+}
+
+impl Reconciler {
+    /// Reads a resource and brings it forward; returns when to look again, if ever. It is read anew each time: a watch
+    /// may be behind the operator's own last write of the status.
+    pub async fn run_by_name(&self, namespace: &str, name: &str) -> Result<Option<Duration>, Error> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource());
+        match api.get_opt(name).await.map_err(Error::during("get", name))? {
+            // On its way out: what it owns goes with it.
+            Some(object) if object.metadata.deletion_timestamp.is_none() => self.run(&object).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Brings one resource forward by as much as can be done now; returns when to look again.
+    pub async fn run(&self, object: &DynamicObject) -> Result<Duration, Error> {
+        let resource = match object.clone().try_parse::<AetherConnect>() {
+            Ok(resource) => resource,
+            Err(error) => return self.report_unreadable(object, &error.to_string()).await,
+        };
+        let meta = &resource.metadata;
+        let (name, namespace) = (meta.name.as_deref().unwrap_or(""), meta.namespace.as_deref().unwrap_or(""));
+        let mut instance = Instance {
+            name,
+            namespace,
+            uid: meta.uid.as_deref().unwrap_or(""),
+            spec: &resource.spec,
+            images: &self.images,
+            hashes: Hashes::default(),
+        };
+        let cluster = Cluster::new(self.client.clone(), namespace);
+        let mut observed = read::read(&cluster, &instance).await?;
+
+        let (facts, result) = self.bring_forward(&cluster, &mut instance, &mut observed).await;
+        let report = Report {
+            generation: meta.generation,
+            version: instance.version().to_owned(),
+            url: Some(url(&instance, &observed)),
+            components: components(&instance, &observed),
+            facts,
+        };
+        let previous = resource.status.clone().unwrap_or_default();
+        let status = status::build(report, &previous, Time(Timestamp::now()));
+        let is_ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        self.write_status(object, &previous, status).await?;
+        result?;
+        Ok(match is_ready {
+            false if !resource.spec.suspend => LOOK_AGAIN,
+            _ if validate::uses_external_secrets(&instance) => EXTERNAL_SECRETS,
+            _ => RESYNC,
+        })
+    }
+
+    /// Validates, builds, applies and prunes, as far as it goes. What was found out is told even when a step failed.
+    async fn bring_forward(
+        &self,
+        cluster: &Cluster,
+        instance: &mut Instance<'_>,
+        observed: &mut Observed,
+    ) -> (Facts, Result<(), Error>) {
+        let mut problems = validate::before_secrets(instance, observed);
+        if problems.is_empty() {
+            if let Err(error) = credentials::ensure(cluster, instance, observed).await {
+                let mut facts = steps::look(instance, observed);
+                facts::note(&mut facts, vec![apply::problem(facts::Condition::Secrets, &error)]);
+                return (facts, Err(error));
+            }
+            match validate::secrets(instance, observed) {
+                Ok(hashes) => {
+                    instance.hashes = hashes;
+                    return steps::run(cluster, instance, observed).await;
+                }
+                Err(found) => problems = found,
+            }
+        }
+        // Nothing is touched until the Secrets are right: what runs goes on running.
+        let mut facts = steps::look(instance, observed);
+        facts::note(&mut facts, problems);
+        (facts, Ok(()))
+    }
+
+    async fn report_unreadable(&self, object: &DynamicObject, error: &str) -> Result<Duration, Error> {
+        let previous: AetherConnectStatus =
+            serde_json::from_value(object.data["status"].clone()).unwrap_or_default();
+        let now = Time(Timestamp::now());
+        let status = status::unreadable(object.metadata.generation, error, &previous, now);
+        self.write_status(object, &previous, status).await?;
+        // Only a change of the resource can help, and that is watched.
+        Ok(RESYNC * 10)
+    }
+
+    /// Writes the status, if it differs, and tells of it by an Event, if it is news.
+    async fn write_status(
+        &self,
+        object: &DynamicObject,
+        previous: &AetherConnectStatus,
+        status: AetherConnectStatus,
+    ) -> Result<(), Error> {
+        if status == *previous {
+            return Ok(());
+        }
+        let (name, namespace) = (
+            object.metadata.name.clone().unwrap_or_default(),
+            object.metadata.namespace.clone().unwrap_or_default(),
+        );
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource());
+        let patch = json!({
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            // With the uid, so that a resource made anew under the same name isn't given its predecessor's status.
+            "metadata": {"name": name, "namespace": namespace, "uid": object.metadata.uid},
+            "status": status,
+        });
+        let params = PatchParams::apply(MANAGER).force();
+        api.patch_status(&name, &params, &Patch::Apply(&patch)).await.map_err(Error::during("patch status of", &name))?;
+        events::tell(&self.recorder, object, previous, &status).await;
+        Ok(())
+    }
+}
+
+/// Where clients reach the gateway: from outside when a load balancer tells its address.
+fn url(instance: &Instance<'_>, observed: &Observed) -> String {
+    let service = observed.children.get(&(Kind::Service, instance.child("gateway")));
+    let ingress = service.and_then(|service| service.pointer("/status/loadBalancer/ingress/0"));
+    let address = ingress.and_then(|ingress| ingress["hostname"].as_str().or(ingress["ip"].as_str()));
+    match address {
+        Some(address) if address.contains(':') => format!("http://[{address}]:{}", instance.spec.gateway.port),
+        Some(address) => format!("http://{address}:{}", instance.spec.gateway.port),
+        None => gateway::url(instance),
+    }
+}
+
+/// Ready and desired pods of everything that has pods.
+fn components(instance: &Instance<'_>, observed: &Observed) -> BTreeMap<String, ComponentStatus> {
+    let with_pods = observed.children.iter().filter(|((kind, _), _)| matches!(kind, Kind::Deployment | Kind::StatefulSet));
+    let entries = with_pods.map(|((_, name), object)| {
+        let (ready, desired) = counts(object);
+        let component = name.strip_prefix(instance.name).unwrap_or(name).trim_start_matches('-');
+        (component.to_owned(), ComponentStatus { ready, desired })
+    });
+    entries.collect()
+}

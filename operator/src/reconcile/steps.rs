@@ -1,0 +1,249 @@
+//! The order in which an instance comes up and is upgraded:
+//! stores → migration → auth → message → gateway, each only when the one before is as it should be.
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use serde_json::Value;
+
+use super::{
+    Error, apply,
+    cluster::Cluster,
+    facts::{Condition, Fact, Facts, State, note},
+    prune,
+    read::Observed,
+    rollout::{self, Rollout},
+};
+use crate::{
+    api::{Redis, Store},
+    resources::{Child, Children, Instance, Kind},
+};
+
+/// A failed migration is tried again after this long: the store may have been away.
+const RETRY_MIGRATION_SECONDS: i64 = 120;
+
+const SERVICES: [(Condition, &str); 3] =
+    [(Condition::Auth, "auth"), (Condition::Message, "message"), (Condition::Gateway, "gateway")];
+
+/// Applies what can be applied now, and tells how far everything is.
+pub async fn run(cluster: &Cluster, instance: &Instance<'_>, observed: &mut Observed) -> (Facts, Result<(), Error>) {
+    let children = Children::of(instance);
+    let mut walk = Walk {
+        cluster,
+        instance,
+        observed,
+        children: &children,
+        facts: Facts::new(),
+    };
+    match walk.all().await {
+        Ok(()) => (walk.facts, Ok(())),
+        Err((condition, error)) => {
+            let (mut facts, reached) = (look(instance, walk.observed), walk.facts);
+            facts.extend(reached);
+            note(&mut facts, vec![apply::problem(condition, &error)]);
+            (facts, Err(error))
+        }
+    }
+}
+
+/// How far everything is, without touching anything.
+pub fn look(instance: &Instance<'_>, observed: &Observed) -> Facts {
+    let mut facts = Facts::from([(Condition::Secrets, secrets_fact())]);
+    for (condition, fact) in stores(instance, observed) {
+        facts.insert(condition, fact);
+    }
+    let job = observed.children.iter().find(|((kind, _), _)| *kind == Kind::Job);
+    let fact = job.map_or_else(|| nothing_yet("the migration"), |(_, job)| migration_fact(job, observed));
+    facts.insert(Condition::Migrations, fact);
+    for (condition, service) in SERVICES {
+        let live = observed.children.get(&(Kind::Deployment, instance.child(service)));
+        facts.insert(condition, live.map_or_else(|| nothing_yet(service), |live| pods_fact(live, Kind::Deployment, service, observed)));
+    }
+    facts
+}
+
+struct Walk<'a> {
+    cluster: &'a Cluster,
+    instance: &'a Instance<'a>,
+    observed: &'a mut Observed,
+    children: &'a Children,
+    facts: Facts,
+}
+
+impl Walk<'_> {
+    async fn all(&mut self) -> Result<(), (Condition, Error)> {
+        self.facts.insert(Condition::Secrets, secrets_fact());
+        for child in &self.children.base {
+            self.ensure(child).await.map_err(|error| (owner_of(child, self.instance), error))?;
+        }
+        self.facts.extend(stores(self.instance, self.observed));
+        if self.instance.spec.suspend {
+            return self.suspend().await;
+        }
+        let mut open = self.facts.values().all(|fact| fact.state == State::Good);
+        open &= self.migrate(open).await.map_err(|error| (Condition::Migrations, error))?;
+        let deployments = [&self.children.auth, &self.children.message, &self.children.gateway];
+        for ((condition, service), child) in SERVICES.into_iter().zip(deployments) {
+            if open {
+                self.ensure(child).await.map_err(|error| (condition, error))?;
+            }
+            let fact = self.service_fact(child, service);
+            open &= fact.state == State::Good;
+            self.facts.insert(condition, fact);
+        }
+        // What an old pod may still use is taken away only when no old pod is left.
+        if open {
+            let pruned = prune::run(self.cluster, self.instance, self.observed, self.children).await;
+            pruned.map_err(|error| (Condition::Gateway, error))?;
+        }
+        Ok(())
+    }
+
+    async fn ensure(&mut self, child: &Child) -> Result<(), Error> {
+        apply::ensure(self.cluster, self.instance, self.observed, child).await
+    }
+
+    /// Scales the services to zero; the stores were already.
+    async fn suspend(&mut self) -> Result<(), (Condition, Error)> {
+        let deployments = [&self.children.auth, &self.children.message, &self.children.gateway];
+        for ((condition, _), child) in SERVICES.into_iter().zip(deployments) {
+            self.ensure(child).await.map_err(|error| (condition, error))?;
+        }
+        for condition in Condition::ALL.into_iter().skip(1) {
+            let fact = Fact::paused("Suspended", "suspended by spec.suspend; the data is kept");
+            self.facts.insert(condition, fact);
+        }
+        Ok(())
+    }
+
+    /// Runs the migration; true when it is through.
+    async fn migrate(&mut self, open: bool) -> Result<bool, Error> {
+        let child = &self.children.migration;
+        if open {
+            self.retry_failed(child).await?;
+            self.ensure(child).await?;
+        }
+        let fact = match self.observed.children.get(&(Kind::Job, child.name.clone())) {
+            Some(job) => migration_fact(job, self.observed),
+            None => Fact::waiting("WaitingForStores", "the migration waits for the stores"),
+        };
+        let done = fact.state == State::Good;
+        self.facts.insert(Condition::Migrations, fact);
+        Ok(done)
+    }
+
+    /// Removes a Job that failed a while ago, so that it is made again.
+    async fn retry_failed(&mut self, child: &Child) -> Result<(), Error> {
+        let key = (Kind::Job, child.name.clone());
+        let failed_at = self.observed.children.get(&key).and_then(failed_at);
+        if failed_at.is_some_and(|at| Timestamp::now().as_second() - at.0.as_second() > RETRY_MIGRATION_SECONDS) {
+            self.cluster.delete(key.0, &key.1).await?;
+            tracing::info!(name = key.1, "the failed migration is tried again");
+            self.observed.children.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// How a service stands, and whether it waits for its turn.
+    fn service_fact(&self, child: &Child, service: &str) -> Fact {
+        let before = Condition::ALL.into_iter().find(|condition| {
+            self.facts.get(condition).is_some_and(|fact| fact.state != State::Good)
+        });
+        let turn = before.map_or("", Condition::as_str);
+        match self.observed.children.get(&(child.kind, child.name.clone())) {
+            None => Fact::waiting("WaitingForTurn", format!("{service} waits for {turn}")),
+            Some(live) => {
+                let fact = pods_fact(live, child.kind, service, self.observed);
+                if fact.state == State::Good && !apply::is_current(live, child) {
+                    return Fact::waiting("WaitingForTurn", format!("{service} runs as before; the change waits for {turn}"));
+                }
+                fact
+            }
+        }
+    }
+}
+
+fn secrets_fact() -> Fact {
+    Fact::good("Complete", "all Secrets exist and are well formed")
+}
+
+fn nothing_yet(what: &str) -> Fact {
+    Fact::waiting("NotCreated", format!("{what} waits for the Secrets"))
+}
+
+/// The condition of a child that nothing waits for.
+fn owner_of(child: &Child, instance: &Instance<'_>) -> Condition {
+    match child.name.strip_prefix(instance.name).unwrap_or_default() {
+        "-postgres" => Condition::Postgres,
+        "-mongodb" => Condition::Mongodb,
+        "-redis" => Condition::Redis,
+        "-auth" => Condition::Auth,
+        "-message" | "-message-peers" => Condition::Message,
+        "-gateway" => Condition::Gateway,
+        _ => Condition::Auth,
+    }
+}
+
+fn stores(instance: &Instance<'_>, observed: &Observed) -> [(Condition, Fact); 3] {
+    let managed = |part: &str| match observed.children.get(&(Kind::StatefulSet, instance.child(part))) {
+        Some(live) => pods_fact(live, Kind::StatefulSet, part, observed),
+        None => nothing_yet(part),
+    };
+    let external = |name: &str, key: &str| {
+        let message = format!("external, by key {key} of Secret {name}; whether it answers shows in the services");
+        Fact::good("External", message)
+    };
+    let of = |store: Store, part: &str| match store {
+        Store::Managed(_) => managed(part),
+        Store::External(at) => external(&at.name, &at.key),
+    };
+    let redis = match Redis::of(instance.spec.redis.as_ref()) {
+        Redis::Managed(_) => managed("redis"),
+        Redis::External(at) => external(&at.name, &at.key),
+        Redis::Disabled => Fact::good("Disabled", "disabled by spec.redis.disabled"),
+    };
+    [
+        (Condition::Postgres, of(Store::of(instance.spec.postgres.as_ref()), "postgres")),
+        (Condition::Mongodb, of(Store::of(instance.spec.mongodb.as_ref()), "mongodb")),
+        (Condition::Redis, redis),
+    ]
+}
+
+/// The fact about something with pods; the pods tell why when it isn't complete.
+fn pods_fact(live: &Value, kind: Kind, component: &str, observed: &Observed) -> Fact {
+    let rollout = rollout::of(kind, live);
+    if rollout.complete() {
+        return Fact::good("Available", format!("{component} is available"));
+    }
+    if let Some((reason, message)) = rollout::diagnose(&observed.pods, component) {
+        return match reason == Rollout::UNSCHEDULABLE {
+            true => Fact::waiting(&reason, message),
+            false => Fact::bad(&reason, message),
+        };
+    }
+    match rollout {
+        Rollout::Failed { reason, message } => Fact::bad(&reason, format!("{component}: {message}")),
+        Rollout::Underway(message) => Fact::waiting("RollingOut", format!("{component}: {message}")),
+        Rollout::Complete => Fact::good("Available", format!("{component} is available")),
+    }
+}
+
+fn migration_fact(job: &Value, observed: &Observed) -> Fact {
+    let name = job["metadata"]["name"].as_str().unwrap_or_default();
+    let why = rollout::diagnose(&observed.pods, "migration");
+    match (rollout::of(Kind::Job, job), why) {
+        (Rollout::Complete, _) => Fact::good("Complete", "the stores' schemas are up to date"),
+        (Rollout::Failed { reason, message }, why) => {
+            let why = why.map(|(_, why)| format!("; {why}")).unwrap_or_default();
+            let next = "it is tried again every two minutes";
+            Fact::bad(&reason, format!("Job {name} failed: {message}{why}; {next}"))
+        }
+        (Rollout::Underway(_), Some((reason, message))) if reason != Rollout::UNSCHEDULABLE => Fact::bad(&reason, message),
+        (Rollout::Underway(_), Some((reason, message))) => Fact::waiting(&reason, message),
+        (Rollout::Underway(_), None) => Fact::waiting("Migrating", format!("Job {name} is running")),
+    }
+}
+
+fn failed_at(job: &Value) -> Option<Time> {
+    let conditions = job["status"]["conditions"].as_array()?;
+    let failed = conditions.iter().find(|c| c["type"] == "Failed" && c["status"] == "True")?;
+    serde_json::from_value(failed["lastTransitionTime"].clone()).ok()
+}

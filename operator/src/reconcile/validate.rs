@@ -1,0 +1,213 @@
+//! Second step: whether the Secrets hold what the services need. Pure.
+
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::Value;
+
+use super::{
+    facts::{Condition, Problem},
+    read::Observed,
+};
+use crate::{
+    api::SecretKey,
+    resources::{Hashes, Instance, MANAGER, hash, secrets::Generated, store},
+};
+
+/// The shortest key that may sign tokens.
+const SHORTEST_KEY: usize = 32;
+
+/// What stands in the way of generating Secrets: names that others have taken, and volumes whose password is lost.
+pub fn before_secrets(instance: &Instance<'_>, observed: &Observed) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for generated in Generated::ALL.into_iter().filter(|generated| generated.wanted(instance)) {
+        let name = instance.child(generated.part());
+        let claim = store::claim_name(instance, generated.part());
+        if observed.secrets.get(&name).is_some_and(|secret| !is_ours(secret, instance)) {
+            let message = format!(
+                "Secret {name} exists and was not made by the operator: rename or delete it, or name the resource differently"
+            );
+            problems.push(Problem::new(Condition::Secrets, "NameTaken", message));
+        } else if observed.orphaned_claims.contains(&claim) {
+            let message = format!(
+                "Secret {name} is gone, but PersistentVolumeClaim {claim} holds data that only its password opens: \
+                 restore the Secret, or delete the claim to start empty"
+            );
+            problems.push(Problem::new(Condition::Secrets, "CredentialsLost", message));
+        }
+    }
+    problems
+}
+
+/// Whether the operator made the Secret, for this instance.
+pub fn is_ours(secret: &Secret, instance: &Instance<'_>) -> bool {
+    let label = |name: &str| secret.metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str);
+    label("app.kubernetes.io/managed-by") == Some(MANAGER) && label("app.kubernetes.io/instance") == Some(instance.name)
+}
+
+/// Checks all Secrets that the services read, and hashes what they hold.
+pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<Hashes, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut keep = |result: Result<String, Problem>| result.map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let postgres = Uri {
+        condition: Condition::Postgres,
+        schemes: &["postgres", "postgresql"],
+        example: "postgres://user:password@host:5432/database",
+    };
+    let mongodb = Uri {
+        condition: Condition::Mongodb,
+        schemes: &["mongodb", "mongodb+srv"],
+        example: "mongodb://user:password@host:27017/database",
+    };
+    let redis = Uri {
+        condition: Condition::Redis,
+        schemes: &["redis", "rediss"],
+        example: "redis://:password@host:6379",
+    };
+    let postgres = keep(postgres.read(observed, &instance.postgres_uri()));
+    let mongodb = keep(mongodb.read(observed, &instance.mongodb_uri()));
+    let redis = instance.redis_uri().map(|key| keep(redis.read(observed, &key))).unwrap_or_default();
+    let name = instance.jwt_secret();
+    let jwt = keep(token_key(observed, &name, "JWT_SECRET"));
+    let ws = keep(token_key(observed, &name, "JWT_WS_SECRET"));
+    if !jwt.is_empty() && jwt == ws {
+        let message = format!("keys JWT_SECRET and JWT_WS_SECRET of Secret {name} are the same: make them different");
+        problems.push(Problem::new(Condition::Secrets, "KeysNotDifferent", message));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let previous = |key: &str| value(observed, &name, key).unwrap_or_default().to_owned();
+    let (old, old_ws) = (previous("JWT_SECRET_PREVIOUS"), previous("JWT_WS_SECRET_PREVIOUS"));
+    // The token key goes into every hash, so that none of them can be tried out against a list of weak passwords.
+    let hash = |parts: &[&str]| hash(std::iter::once(jwt.as_str()).chain(parts.iter().copied()));
+    Ok(Hashes {
+        auth: hash(&[&ws, &old, &old_ws, &postgres, &redis]),
+        message: hash(&[&ws, &old, &old_ws, &mongodb, &redis]),
+        gateway: hash(&[&old]),
+        redis: crate::resources::hash([redis.as_str()]),
+        stores: stores_hash(instance, observed, [&postgres, &mongodb]),
+    })
+}
+
+/// Which stores these are: where they are, without the password, and which Secret they were found by, as a managed
+/// store that begins anew has a new Secret.
+fn stores_hash(instance: &Instance<'_>, observed: &Observed, uris: [&str; 2]) -> String {
+    let uid = |name: &str| observed.secrets.get(name).and_then(|secret| secret.metadata.uid.as_deref()).unwrap_or_default();
+    let place = |uri| str::rsplit_once(uri, '@').map_or(uri, |(_, place)| place);
+    let (postgres, mongodb) = (instance.postgres_uri().name, instance.mongodb_uri().name);
+    hash([uid(&postgres), place(uris[0]), uid(&mongodb), place(uris[1])])
+}
+
+fn value<'a>(observed: &'a Observed, name: &str, key: &str) -> Option<&'a str> {
+    let data = observed.secrets.get(name)?.data.as_ref()?;
+    std::str::from_utf8(&data.get(key)?.0).ok()
+}
+
+/// A value of a Secret that has to be there.
+fn required<'a>(
+    observed: &'a Observed,
+    name: &str,
+    key: &str,
+    condition: Condition,
+    example: &str,
+) -> Result<&'a str, Problem> {
+    let problem = |reason: &str, message: String| Err(Problem::new(condition, reason, message));
+    let Some(secret) = observed.secrets.get(name) else {
+        return problem("SecretNotFound", format!("Secret {name} doesn't exist: create it with key {key}, {example}"));
+    };
+    if secret.data.as_ref().is_none_or(|data| !data.contains_key(key)) {
+        return problem("SecretKeyMissing", format!("Secret {name} has no key {key}: add it, {example}"));
+    }
+    match value(observed, name, key) {
+        Some(value) => Ok(value),
+        None => problem("SecretKeyMalformed", format!("key {key} of Secret {name} is not text: set it to {example}")),
+    }
+}
+
+fn token_key(observed: &Observed, name: &str, key: &str) -> Result<String, Problem> {
+    let example = "a random text of 32 bytes or more, for example from `openssl rand -hex 32`";
+    let value = required(observed, name, key, Condition::Secrets, example)?;
+    if value.len() < SHORTEST_KEY {
+        let message = format!("key {key} of Secret {name} has {} bytes: set it to {example}", value.len());
+        return Err(Problem::new(Condition::Secrets, "KeyTooShort", message));
+    }
+    Ok(value.to_owned())
+}
+
+/// What a store's URI has to look like.
+struct Uri {
+    condition: Condition,
+    schemes: &'static [&'static str],
+    example: &'static str,
+}
+
+impl Uri {
+    fn read(&self, observed: &Observed, at: &SecretKey) -> Result<String, Problem> {
+        let example = format!("such as {}", self.example);
+        let uri = required(observed, &at.name, &at.key, self.condition, &example)?;
+        self.check(uri).map_err(|wrong| {
+            let message = format!("key {} of Secret {} {wrong}: set it to a URI {example}", at.key, at.name);
+            Problem::new(self.condition, "MalformedUri", message)
+        })?;
+        Ok(uri.to_owned())
+    }
+
+    /// What is wrong, without a word of the URI itself: it holds a password.
+    fn check(&self, uri: &str) -> Result<(), &'static str> {
+        if uri.is_empty() {
+            return Err("is empty");
+        }
+        if uri.ends_with('\n') {
+            return Err("ends with a line break (use `printf` or `--from-literal` rather than `echo`)");
+        }
+        if uri.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err("holds spaces or control characters");
+        }
+        let Some((scheme, rest)) = uri.split_once("://") else {
+            return Err("is not a URI");
+        };
+        if !self.schemes.contains(&scheme) {
+            return Err("has the wrong scheme");
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+        if hosts.split(',').any(|host| !is_host(host)) {
+            return Err("has no valid host and port (encode special characters of the password, / as %2F)");
+        }
+        Ok(())
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) if rest.is_empty() => (address, None),
+        Some((address, rest)) => (address, rest.strip_prefix(':').or(Some(""))),
+        None => match host.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (host, None),
+        },
+    };
+    !name.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// The names of external Secrets: these are read again and again, as the operator may not watch them.
+pub fn uses_external_secrets(instance: &Instance<'_>) -> bool {
+    Generated::ALL.iter().any(|generated| match generated {
+        Generated::Redis => !generated.wanted(instance) && instance.redis_uri().is_some(),
+        _ => !generated.wanted(instance),
+    })
+}
+
+/// `ownerReferences` and labels that a generated Secret should have and hasn't.
+pub fn metadata_fix(generated: Generated, instance: &Instance<'_>, secret: &Secret) -> Option<Value> {
+    let wanted = generated.metadata(instance);
+    let owners = secret.metadata.owner_references.clone().unwrap_or_default();
+    let owner_is_right = if generated.owned(instance) {
+        owners.len() == 1 && owners.iter().all(|owner| owner.uid == instance.uid)
+    } else {
+        owners.is_empty()
+    };
+    (!owner_is_right).then(|| serde_json::json!({"metadata": {"ownerReferences": wanted["ownerReferences"]}}))
+}
+
+#[cfg(test)]
+mod tests;

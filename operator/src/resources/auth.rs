@@ -1,0 +1,56 @@
+//! The auth service.
+
+use serde_json::{Value, json};
+
+use super::{
+    Child, Instance,
+    pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
+    workload::{Workload, resources, service, service_port},
+};
+
+/// Environment variables of auth; the migration runs with the same.
+pub fn env(instance: &Instance<'_>) -> Vec<Value> {
+    let spec = &instance.spec.auth;
+    let postgres = instance.postgres_uri();
+    let mut env = common_env(instance, spec.log_level);
+    env.extend([
+        var("AUTH_SERVICE_GRPC_PORT", spec.grpc_port),
+        var("AUTH_SERVICE_HTTP_PORT", spec.http_port),
+        secret_var("DATABASE_URL", &postgres.name, &postgres.key),
+    ]);
+    env.extend(redis_env(instance.redis_uri().as_ref()));
+    env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
+    with_user_env(env, &spec.env)
+}
+
+/// CPU and memory of auth: a password hash takes 19 MiB, and several run at a time.
+pub fn cpu_and_memory(instance: &Instance<'_>) -> Value {
+    resources(instance.spec.auth.resources.as_ref(), "512Mi")
+}
+
+/// The Deployment.
+pub fn deployment(instance: &Instance<'_>) -> Child {
+    let spec = &instance.spec.auth;
+    Workload {
+        component: "auth",
+        replicas: spec.replicas,
+        ports: vec![("grpc", spec.grpc_port), ("http", spec.http_port)],
+        probe_port: "http",
+        env: env(instance),
+        resources: cpu_and_memory(instance),
+        config_hash: &instance.hashes.auth,
+    }
+    .deployment(instance)
+}
+
+/// The Service.
+pub fn services(instance: &Instance<'_>) -> Vec<Child> {
+    let spec = &instance.spec.auth;
+    let ports = [service_port("grpc", spec.grpc_port), service_port("http", spec.http_port)];
+    vec![service(instance, instance.child("auth"), "auth", &ports, json!({}))]
+}
+
+/// Where the other services reach auth.
+pub fn grpc_url(instance: &Instance<'_>) -> String {
+    format!("http://{}:{}", instance.child("auth"), instance.spec.auth.grpc_port)
+}

@@ -1,0 +1,76 @@
+//! The gateway.
+
+use serde_json::{Value, json};
+
+use super::{
+    Child, Instance, auth, message,
+    pod::{common_env, jwt_env, var, with_user_env},
+    workload::{Workload, resources, service, service_port},
+};
+use crate::api::ServiceType;
+
+/// The port for probes and metrics; no Service leads there.
+pub const METRICS_PORT: u16 = 9090;
+
+fn env(instance: &Instance<'_>) -> Vec<Value> {
+    let spec = &instance.spec.gateway;
+    let mut env = common_env(instance, spec.log_level);
+    env.extend([
+        var("API_GATEWAY_PORT", spec.port),
+        var("METRICS_PORT", METRICS_PORT),
+        var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)),
+        var("MESSAGE_SERVICE_GRPC_URL", message::grpc_url(instance)),
+        var("MESSAGE_SERVICE_HTTP_URL", message::socket_url(instance)),
+    ]);
+    env.extend(jwt_env(instance, &["JWT_SECRET"]));
+    env.extend(frontend_env(instance));
+    let limit = &spec.rate_limit;
+    let limits = [
+        ("RATE_LIMIT_MAX", limit.max),
+        ("RATE_LIMIT_WINDOW_SECONDS", limit.window_seconds),
+        ("LOGIN_RATE_LIMIT_MAX", limit.login_max),
+    ];
+    env.extend(limits.iter().filter_map(|(name, value)| value.map(|value| var(name, value))));
+    if !spec.trusted_proxies.is_empty() {
+        env.push(var("TRUSTED_PROXIES", spec.trusted_proxies.join(",")));
+    }
+    with_user_env(env, &spec.env)
+}
+
+/// The variable for the web pages that may connect, when the resource names any.
+pub fn frontend_env(instance: &Instance<'_>) -> Option<Value> {
+    let origins = &instance.spec.gateway.cors.origins;
+    (!origins.is_empty()).then(|| var("FRONTEND_URL", origins.join(",")))
+}
+
+/// The Deployment.
+pub fn deployment(instance: &Instance<'_>) -> Child {
+    let spec = &instance.spec.gateway;
+    Workload {
+        component: "gateway",
+        replicas: spec.replicas,
+        ports: vec![("http", spec.port), ("metrics", METRICS_PORT)],
+        probe_port: "metrics",
+        env: env(instance),
+        resources: resources(spec.resources.as_ref(), "256Mi"),
+        config_hash: &instance.hashes.gateway,
+    }
+    .deployment(instance)
+}
+
+/// The Service that clients use.
+pub fn services(instance: &Instance<'_>) -> Vec<Child> {
+    let spec = &instance.spec.gateway;
+    let mut port = service_port("http", spec.port);
+    if let (Some(node_port), false) = (spec.service.node_port, spec.service.kind == ServiceType::ClusterIP) {
+        port["nodePort"] = json!(node_port);
+    }
+    let kind = json!({"type": spec.service.kind.as_str()});
+    vec![service(instance, instance.child("gateway"), "gateway", &[port], kind)]
+}
+
+/// Where clients inside the cluster reach the gateway.
+pub fn url(instance: &Instance<'_>) -> String {
+    let (name, namespace) = (instance.child("gateway"), instance.namespace);
+    format!("http://{name}.{namespace}.svc:{}", instance.spec.gateway.port)
+}

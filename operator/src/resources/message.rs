@@ -1,0 +1,77 @@
+//! The message service.
+
+use serde_json::{Value, json};
+
+use super::{
+    Child, Instance, auth, gateway,
+    pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
+    workload::{Workload, resources, service, service_port},
+};
+
+/// Environment variables of message; the migration runs with the same.
+pub fn env(instance: &Instance<'_>) -> Vec<Value> {
+    let spec = &instance.spec.message;
+    let mongodb = instance.mongodb_uri();
+    let mut env = common_env(instance, spec.log_level);
+    env.extend([
+        var("MESSAGE_SERVICE_HTTP_PORT", spec.http_port),
+        var("MESSAGE_SERVICE_GRPC_PORT", spec.grpc_port),
+        secret_var("MONGODB_URL", &mongodb.name, &mongodb.key),
+        var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)),
+    ]);
+    env.extend(redis_env(instance.redis_uri().as_ref()));
+    env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
+    env.extend(spec.message_rate_limit_per_minute.map(|max| var("MESSAGE_RATE_LIMIT_PER_MINUTE", max)));
+    env.extend(gateway::frontend_env(instance));
+    with_user_env(env, &spec.env)
+}
+
+/// CPU and memory of message.
+pub fn cpu_and_memory(instance: &Instance<'_>) -> Value {
+    resources(instance.spec.message.resources.as_ref(), "512Mi")
+}
+
+/// The Deployment.
+pub fn deployment(instance: &Instance<'_>) -> Child {
+    let spec = &instance.spec.message;
+    Workload {
+        component: "message",
+        replicas: spec.replicas,
+        ports: vec![("http", spec.http_port), ("grpc", spec.grpc_port)],
+        probe_port: "http",
+        env: env(instance),
+        resources: cpu_and_memory(instance),
+        config_hash: &instance.hashes.message,
+    }
+    .deployment(instance)
+}
+
+/// The Service for gRPC, and one without an address of its own whose name means all pods: sockets must reach one pod.
+pub fn services(instance: &Instance<'_>) -> Vec<Child> {
+    let spec = &instance.spec.message;
+    let ports = [service_port("http", spec.http_port), service_port("grpc", spec.grpc_port)];
+    vec![
+        service(instance, instance.child("message"), "message", &ports, json!({})),
+        service(
+            instance,
+            peers(instance),
+            "message",
+            &ports[..1],
+            json!({"clusterIP": "None"}),
+        ),
+    ]
+}
+
+/// Where the gateway calls message.
+pub fn grpc_url(instance: &Instance<'_>) -> String {
+    format!("http://{}:{}", instance.child("message"), instance.spec.message.grpc_port)
+}
+
+/// Where the gateway finds all pods for sockets.
+pub fn socket_url(instance: &Instance<'_>) -> String {
+    format!("http://{}:{}", peers(instance), instance.spec.message.http_port)
+}
+
+fn peers(instance: &Instance<'_>) -> String {
+    instance.child("message-peers")
+}

@@ -1,0 +1,116 @@
+//! What all pods have in common: restricted security, no API token, environment variables.
+
+use k8s_openapi::api::core::v1::EnvVar;
+use serde_json::{Value, json};
+
+use super::Instance;
+use crate::api::{LogLevel, Resources, SecretKey};
+
+/// The pods get this long to end; the services drain for [`GRACE_SECONDS`] of it.
+pub const TERMINATION_SECONDS: u32 = 30;
+/// How long a service drains.
+pub const GRACE_SECONDS: u32 = 20;
+
+/// `securityContext` of a pod that runs as `uid` under the restricted standard.
+pub fn pod_security(uid: i64) -> Value {
+    json!({
+        "runAsNonRoot": true,
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "fsGroup": uid,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    })
+}
+
+/// `securityContext` of every container.
+pub fn container_security() -> Value {
+    json!({
+        "allowPrivilegeEscalation": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": {"drop": ["ALL"]},
+    })
+}
+
+/// `resources`: as given, or else these requests and this limit of memory. CPU has no limit: throttling would only
+/// make a busy chat slower.
+pub fn resources(given: Option<&Resources>, cpu: &str, memory: &str, memory_limit: &str) -> Value {
+    match given {
+        Some(given) => json!(given),
+        None => json!({"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory_limit}}),
+    }
+}
+
+/// `imagePullSecrets`.
+pub fn pull_secrets(instance: &Instance<'_>) -> Value {
+    json!(instance.spec.image.pull_secrets)
+}
+
+/// A variable with a value.
+pub fn var(name: &str, value: impl ToString) -> Value {
+    json!({"name": name, "value": value.to_string()})
+}
+
+/// A variable whose value stands in a Secret.
+pub fn secret_var(name: &str, secret: &str, key: &str) -> Value {
+    json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+}
+
+/// A variable whose value may stand in a Secret.
+pub fn optional_secret_var(name: &str, secret: &str, key: &str) -> Value {
+    json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": true}}})
+}
+
+/// The variables that every service reads.
+pub fn common_env(instance: &Instance<'_>, level: LogLevel) -> Vec<Value> {
+    vec![
+        var("LOG_LEVEL", level.as_str()),
+        var("LOG_FORMAT", "json"),
+        var("AETHERCONNECT_ENV", instance.spec.environment.as_str()),
+        var("SHUTDOWN_GRACE_SECONDS", GRACE_SECONDS),
+    ]
+}
+
+/// The variables for Redis.
+pub fn redis_env(uri: Option<&SecretKey>) -> Vec<Value> {
+    match uri {
+        Some(uri) => vec![
+            var("REDIS_ENABLED", true),
+            secret_var("REDIS_URL", &uri.name, &uri.key),
+        ],
+        None => vec![var("REDIS_ENABLED", false)],
+    }
+}
+
+/// The variables for the keys that sign tokens; `kinds` are `JWT_SECRET`, `JWT_WS_SECRET`.
+pub fn jwt_env(instance: &Instance<'_>, kinds: &[&str]) -> Vec<Value> {
+    let secret = instance.jwt_secret();
+    let current = kinds.iter().map(|kind| secret_var(kind, &secret, kind));
+    let previous = kinds.iter().map(|kind| format!("{kind}_PREVIOUS"));
+    current.chain(previous.map(|kind| optional_secret_var(&kind, &secret, &kind))).collect()
+}
+
+/// Adds the user's variables. The user's win: the way out when a service has a knob that the resource lacks.
+pub fn with_user_env(mut env: Vec<Value>, user: &[EnvVar]) -> Vec<Value> {
+    for var in user {
+        env.retain(|ours| ours["name"] != var.name.as_str());
+        env.push(json!(var));
+    }
+    env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_variable_replaces_the_operators() {
+        let user = [EnvVar {
+            name: "A".into(),
+            value: Some("theirs".into()),
+            ..EnvVar::default()
+        }];
+        let env = with_user_env(vec![var("A", "ours"), var("B", "ours")], &user);
+        assert_eq!(env, vec![var("B", "ours"), var("A", "theirs")]);
+    }
+}
