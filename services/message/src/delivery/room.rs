@@ -1,0 +1,479 @@
+//! The task of one live room: it stores what is sent in batches, answers, and delivers in order. Everything that
+//! concerns the room goes through its queue, so there is nothing to lock.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use aether_common::Error;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{Command, Entered, Entering, Hub, Sending, SocketId, Subscriber};
+use crate::{
+    bus::{Hint, State},
+    events::{self, Event},
+    feed::Feed,
+    messages::{self, Stored},
+    model::{Message, Tail, User},
+    rooms,
+    store::DEADLINE,
+    typing::{Change, Source, Typing},
+};
+
+/// The most messages that are stored in one go.
+const BATCH: usize = 128;
+/// The most messages that are read in one go.
+pub(crate) const PAGE: u32 = 100;
+/// How often a live room looks into the store when hints may be missing, and when they arrive.
+const POLL: Duration = Duration::from_millis(300);
+const SAFETY_POLL: Duration = Duration::from_secs(5);
+/// After a failure, or when there is more to read.
+const SOON: Duration = Duration::from_millis(50);
+/// How often memberships of live sockets are looked at again.
+const RECHECK: Duration = Duration::from_secs(5);
+/// A room without sockets is forgotten after so long.
+const IDLE: Duration = Duration::from_secs(30);
+
+struct Member {
+    subscriber: Arc<Subscriber>,
+    /// The socket has everything up to this number already.
+    have: u64,
+}
+
+struct Room {
+    hub: Arc<Hub>,
+    id: String,
+    behind: Arc<AtomicBool>,
+    state: watch::Receiver<State>,
+    tail: Option<Tail>,
+    feed: Feed,
+    members: HashMap<SocketId, Member>,
+    typing: Typing,
+    /// Which socket sent a message that isn't delivered yet.
+    origins: HashMap<u64, SocketId>,
+    look_at: Instant,
+    recheck_at: Instant,
+    idle_at: Instant,
+}
+
+/// Works until the room is idle and without sockets, or until the hub stops.
+pub(super) async fn run(hub: Arc<Hub>, id: String, mut queue: mpsc::Receiver<Command>, behind: Arc<AtomicBool>) {
+    let now = Instant::now();
+    let mut room = Room {
+        state: hub.bus.state(),
+        id,
+        behind,
+        tail: None,
+        feed: Feed::default(),
+        members: HashMap::new(),
+        typing: Typing::default(),
+        origins: HashMap::new(),
+        look_at: now + POLL,
+        recheck_at: now + RECHECK,
+        idle_at: now + IDLE,
+        hub,
+    };
+    room.hub.metrics.rooms.inc();
+    let stop = room.hub.stop.clone();
+    let mut next = None;
+    loop {
+        let command = match next.take() {
+            Some(command) => Some(command),
+            None => tokio::select! {
+                biased;
+                command = queue.recv() => command,
+                () = sleep_until(room.wake_at()) => None,
+                Ok(()) = room.state.changed() => { room.look_at = Instant::now(); None }
+                () = stop.cancelled() => None,
+            },
+        };
+        match command {
+            Some(Command::Send(first)) => {
+                let batch;
+                (batch, next) = gather(first, &mut queue);
+                room.send(batch).await;
+            }
+            Some(command) => room.handle(command).await,
+            None => {}
+        }
+        room.on_time().await;
+        let over = stop.is_cancelled() || (room.members.is_empty() && Instant::now() >= room.idle_at);
+        if over && next.is_none() && queue.is_empty() && room.hub.forget(&room.id, &queue) {
+            break;
+        }
+    }
+    room.hub.metrics.rooms.dec();
+}
+
+/// The messages that wait at the head of the queue, and what came behind them.
+fn gather(first: Sending, queue: &mut mpsc::Receiver<Command>) -> (Vec<Sending>, Option<Command>) {
+    let mut batch = vec![first];
+    while batch.len() < BATCH {
+        match queue.try_recv() {
+            Ok(Command::Send(sending)) => batch.push(sending),
+            Ok(other) => return (batch, Some(other)),
+            Err(_) => break,
+        }
+    }
+    (batch, None)
+}
+
+impl Room {
+    fn wake_at(&self) -> Instant {
+        let mut at = if self.members.is_empty() { self.idle_at } else { self.look_at.min(self.recheck_at) };
+        if let Some(end) = self.typing.next() {
+            at = at.min(end);
+        }
+        at
+    }
+
+    async fn handle(&mut self, command: Command) {
+        self.idle_at = Instant::now() + IDLE;
+        match command {
+            Command::Send(sending) => self.send(vec![sending]).await,
+            Command::Enter(entering) => self.enter(entering).await,
+            Command::Leave(subscriber) => self.leave(&subscriber),
+            Command::Typing { subscriber, on } => {
+                let source = Source::Socket(subscriber.id);
+                let change = if on {
+                    self.typing.start(&subscriber.user, source, Instant::now())
+                } else {
+                    self.typing.stop(&subscriber.user.id, &source)
+                };
+                self.tell_typing(change);
+            }
+            Command::Hint { from, hint } => self.hinted(from, hint).await,
+            Command::Look => self.look().await,
+        }
+    }
+
+    /// What is due by the clock.
+    async fn on_time(&mut self) {
+        let now = Instant::now();
+        for change in self.typing.expire(now) {
+            self.tell_typing(Some(change));
+        }
+        if self.members.is_empty() {
+            return;
+        }
+        if self.behind.swap(false, Ordering::Relaxed) || now >= self.look_at {
+            self.look().await;
+        }
+        if now >= self.recheck_at {
+            self.recheck().await;
+        }
+    }
+
+    // ---- sending
+
+    async fn send(&mut self, batch: Vec<Sending>) {
+        self.idle_at = Instant::now() + IDLE;
+        let batch = self.admit(batch).await;
+        if batch.is_empty() {
+            return;
+        }
+        let drafts = batch.iter().map(|sending| sending.draft.clone()).collect();
+        let timer = self.hub.metrics.append_seconds.start_timer();
+        let results = messages::append(self.hub.store.as_ref(), &self.id, &mut self.tail, drafts).await;
+        timer.observe_duration();
+        let mut stored = Vec::with_capacity(batch.len());
+        for (sending, result) in batch.into_iter().zip(results) {
+            (sending.answer)(result.as_ref());
+            match result {
+                Ok(message) => stored.push((message, sending.origin)),
+                // It may have been stored all the same.
+                Err(_) => self.look_at = Instant::now() + SOON,
+            }
+        }
+        for (message, origin) in stored {
+            self.stored(message, origin).await;
+        }
+    }
+
+    /// Refuses what has waited too long and what strangers send.
+    async fn admit(&mut self, batch: Vec<Sending>) -> Vec<Sending> {
+        let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(|s| s.since.elapsed() < DEADLINE);
+        for sending in late {
+            (sending.answer)(Err(&Error::unavailable(anyhow::anyhow!("waited too long for the room"))));
+        }
+        if batch.is_empty() {
+            return batch;
+        }
+        let senders: HashSet<&String> = batch.iter().map(|s| &s.draft.sender.id).collect();
+        let senders: Vec<String> = senders.into_iter().cloned().collect();
+        let members = match self.hub.store.members_among(&self.id, &senders).await {
+            Ok(members) => members,
+            Err(error) => {
+                error.log();
+                batch.into_iter().for_each(|sending| (sending.answer)(Err(&messages::again(&error))));
+                return Vec::new();
+            }
+        };
+        let (admitted, strangers): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|s| members.contains(&s.draft.sender.id));
+        for sending in strangers {
+            let error = rooms::no_member(&sending.room);
+            (sending.answer)(Err(&error));
+        }
+        admitted
+    }
+
+    async fn stored(&mut self, stored: Stored, origin: Option<SocketId>) {
+        let message = stored.message;
+        let seq = message.seq;
+        let undelivered = !self.members.is_empty() && seq > self.feed.delivered();
+        if !stored.resent {
+            self.hub.metrics.stored.inc();
+        }
+        // A resend may be of a message whose first sending ended in doubt: then nobody has it yet.
+        if !stored.resent || undelivered {
+            self.hub.bus.publish(Hint::Message { message: Arc::clone(&message) });
+        }
+        if undelivered {
+            self.origins.extend(origin.map(|origin| (seq, origin)));
+            self.offer(message).await;
+        } else if !stored.resent {
+            self.tell_sender_outside(&message, origin);
+        } else {
+            // Everybody has it: only the socket that asked again is told.
+            let sockets = self.hub.sockets_of(&message.sender);
+            if let Some(socket) = sockets.iter().find(|socket| Some(socket.id) == origin) {
+                socket.push(events::message_confirmed(&message));
+            }
+        }
+    }
+
+    // ---- delivering
+
+    async fn offer(&mut self, message: Arc<Message>) {
+        for message in self.feed.offer(message) {
+            self.deliver(&message);
+        }
+        if self.feed.has_gap() {
+            self.look().await;
+        }
+    }
+
+    fn deliver(&mut self, message: &Message) {
+        let origin = self.origins.remove(&message.seq);
+        let (new, confirmed) = (events::new_message(message), events::message_confirmed(message));
+        for member in self.members.values().filter(|member| message.seq > member.have) {
+            self.hub.metrics.deliveries.inc();
+            member.subscriber.push(new.clone());
+            if member.subscriber.user.id == message.sender.id {
+                member.subscriber.push(confirmed.clone());
+            }
+        }
+        self.tell_sender(message, origin, &new, &confirmed);
+    }
+
+    fn tell_sender_outside(&self, message: &Message, origin: Option<SocketId>) {
+        self.tell_sender(message, origin, &events::new_message(message), &events::message_confirmed(message));
+    }
+
+    /// The socket that sent a message gets it even without a live feed; the sender's others only learn that it is
+    /// stored.
+    fn tell_sender(&self, message: &Message, origin: Option<SocketId>, new: &Event, confirmed: &Event) {
+        if let Some(origin) = origin.filter(|id| !self.members.contains_key(id)) {
+            if let Some(socket) = self.hub.sockets_of(&message.sender).iter().find(|socket| socket.id == origin) {
+                self.hub.metrics.deliveries.inc();
+                socket.push(new.clone());
+            }
+        }
+        self.hub.confirm(message, confirmed, |id| self.members.contains_key(&id));
+    }
+
+    /// Reads what hints didn't bring, a page at a time.
+    async fn look(&mut self) {
+        if self.members.is_empty() {
+            return;
+        }
+        let page = match self.hub.store.after(&self.id, self.feed.delivered(), PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                error.log();
+                self.look_at = Instant::now() + POLL;
+                return;
+            }
+        };
+        let full = page.len() == PAGE as usize;
+        for message in page {
+            self.saw(&message);
+            for message in self.feed.offer(Arc::new(message)) {
+                self.hub.metrics.gap_fills.inc();
+                self.deliver(&message);
+            }
+        }
+        let state = *self.state.borrow();
+        let pause = match state {
+            _ if full || self.feed.has_gap() => SOON,
+            State::Sole | State::Healthy => SAFETY_POLL,
+            State::PeerSilent | State::Unhealthy => POLL,
+        };
+        self.look_at = Instant::now() + pause;
+    }
+
+    /// Another replica's message moves the end of the room.
+    fn saw(&mut self, message: &Message) {
+        if let Some(tail) = self.tail.as_mut().filter(|tail| tail.seq < message.seq) {
+            *tail = Tail { seq: message.seq, created_at: message.created_at };
+        }
+    }
+
+    async fn hinted(&mut self, from: String, hint: Hint) {
+        match hint {
+            Hint::Message { message } => {
+                self.saw(&message);
+                if self.members.is_empty() {
+                    self.tell_sender_outside(&message, None);
+                } else {
+                    self.offer(message).await;
+                }
+            }
+            Hint::Typing { user, on, .. } => {
+                let source = Source::Replica(from);
+                let change = if on {
+                    self.typing.start(&user, source, Instant::now())
+                } else {
+                    self.typing.stop(&user.id, &source)
+                };
+                self.tell_typing(change);
+            }
+            Hint::Presence { user, here, .. } => self.tell_others(&user, &events::presence(&user, &self.id, here)),
+            Hint::Removed { user_id, .. } => self.evict(|user| user.id == user_id),
+        }
+    }
+
+    // ---- entering and leaving
+
+    async fn enter(&mut self, entering: Entering) {
+        let Entering { subscriber, have, greeting, answer } = entering;
+        let entered = self.try_enter(&subscriber, have, greeting).await;
+        // A socket that didn't wait for the answer has gone, and leaves by itself.
+        let _ = answer.send(entered);
+    }
+
+    async fn try_enter(
+        &mut self,
+        subscriber: &Arc<Subscriber>,
+        have: Option<u64>,
+        greeting: Option<super::Greeting>,
+    ) -> Result<Entered, Error> {
+        // One that enters again starts anew.
+        let again = self.members.remove(&subscriber.id).is_some();
+        if self.members.is_empty() {
+            let tail = self.hub.store.tail(&self.id).await?;
+            self.tail = Some(tail);
+            self.feed = Feed::after(tail.seq);
+            self.origins.clear();
+            self.look_at = Instant::now() + POLL;
+            self.recheck_at = Instant::now() + RECHECK;
+        }
+        let delivered = self.feed.delivered();
+        let greet = |seq| greeting.into_iter().flat_map(|greeting| greeting(seq)).for_each(|e| subscriber.push(e));
+        let (mut missed, mut up_to) = (Vec::new(), delivered);
+        match have {
+            Some(have) if delivered.saturating_sub(have) > PAGE.into() => {
+                greet(delivered);
+                return Ok(Entered::Behind);
+            }
+            Some(have) if have < delivered => {
+                missed = self.hub.store.after(&self.id, have, PAGE).await?;
+                missed.retain(|message| message.seq <= delivered);
+            }
+            // Told by a quicker replica. A number that doesn't exist yet must not keep back the messages up to it.
+            Some(have) if have > delivered => {
+                up_to = have.min(self.hub.store.tail(&self.id).await?.seq).max(delivered);
+            }
+            _ => {}
+        }
+        greet(up_to);
+        for message in &missed {
+            push_missed(subscriber, message);
+        }
+        let first = !again && !self.is_here(&subscriber.user);
+        self.members.insert(subscriber.id, Member { subscriber: Arc::clone(subscriber), have: up_to });
+        if first {
+            self.tell_presence(&subscriber.user, true);
+        }
+        Ok(Entered::Live)
+    }
+
+    fn leave(&mut self, subscriber: &Subscriber) {
+        let user = &subscriber.user;
+        let typing = self.typing.stop(&user.id, &Source::Socket(subscriber.id));
+        self.tell_typing(typing);
+        if self.members.remove(&subscriber.id).is_some() && !self.is_here(user) {
+            self.tell_presence(user, false);
+        }
+    }
+
+    /// Users whose memberships have ended lose the live feed; sockets that have gone are forgotten.
+    async fn recheck(&mut self) {
+        self.recheck_at = Instant::now() + RECHECK;
+        let gone = self.members.values().filter(|m| m.subscriber.gone()).map(|m| Arc::clone(&m.subscriber));
+        for subscriber in gone.collect::<Vec<_>>() {
+            self.leave(&subscriber);
+        }
+        if *self.state.borrow() == State::Sole || self.members.is_empty() {
+            return; // nobody else could have ended a membership
+        }
+        let users: HashSet<&String> = self.members.values().map(|m| &m.subscriber.user.id).collect();
+        let users: Vec<String> = users.into_iter().cloned().collect();
+        match self.hub.store.members_among(&self.id, &users).await {
+            Ok(members) => self.evict(|user| !members.contains(&user.id)),
+            Err(error) => error.log(),
+        }
+    }
+
+    fn evict(&mut self, out: impl Fn(&User) -> bool) {
+        let evicted = self.members.values().filter(|m| out(&m.subscriber.user)).map(|m| Arc::clone(&m.subscriber));
+        for subscriber in evicted.collect::<Vec<_>>() {
+            subscriber.push(events::left_room(&self.id));
+            self.leave(&subscriber);
+        }
+    }
+
+    // ---- telling
+
+    fn is_here(&self, user: &User) -> bool {
+        self.members.values().any(|member| member.subscriber.user.id == user.id)
+    }
+
+    fn tell_others(&self, user: &User, event: &Event) {
+        for member in self.members.values().filter(|member| member.subscriber.user.id != user.id) {
+            member.subscriber.push(event.clone());
+        }
+    }
+
+    fn tell_presence(&self, user: &User, here: bool) {
+        self.tell_others(user, &events::presence(user, &self.id, here));
+        self.hub.bus.publish(Hint::Presence { room: self.id.clone(), user: user.clone(), here });
+    }
+
+    fn tell_typing(&self, change: Option<Change>) {
+        let Some(Change { user, show, publish }) = change else { return };
+        if let Some(on) = show {
+            self.tell_others(&user, &events::user_typing(&user, &self.id, on));
+        }
+        if let Some(on) = publish {
+            self.hub.bus.publish(Hint::Typing { room: self.id.clone(), user, on });
+        }
+    }
+}
+
+/// A missed message, with its confirmation if it is the socket's own.
+pub(crate) fn push_missed(subscriber: &Subscriber, message: &Message) {
+    subscriber.push(events::new_message(message));
+    if subscriber.user.id == message.sender.id {
+        subscriber.push(events::message_confirmed(message));
+    }
+}

@@ -1,0 +1,149 @@
+//! What clients are told: the bodies of events, written once and shared by all who get them.
+
+use std::sync::Arc;
+
+use aether_common::Error;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{json, value::RawValue};
+
+use crate::model::{Message, User};
+
+/// Something to send to one client.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// An event by its name.
+    Named(&'static str, Arc<RawValue>),
+    /// The answer to a client's call, by the call's number.
+    Answer(i64, Arc<RawValue>),
+}
+
+impl Event {
+    /// An event with a body.
+    pub(crate) fn named(name: &'static str, body: &impl Serialize) -> Self {
+        Self::Named(name, raw(body))
+    }
+
+    /// An answer, if the client wants one.
+    pub(crate) fn answer(call: Option<i64>, body: &impl Serialize) -> Option<Self> {
+        call.map(|call| Self::Answer(call, raw(body)))
+    }
+}
+
+fn raw(body: &impl Serialize) -> Arc<RawValue> {
+    // Bodies are made of texts, numbers and maps with text keys, which always have a JSON form.
+    serde_json::value::to_raw_value(body).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
+}
+
+/// Milliseconds and `Z`.
+#[must_use]
+pub(crate) fn iso(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageBody<'a> {
+    id: &'a str,
+    user_id: &'a str,
+    username: &'a str,
+    room_id: &'a str,
+    content: &'a str,
+    message_type: &'a str,
+    metadata: Option<()>,
+    created_at: String,
+    updated_at: String,
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temp_id: Option<&'a str>,
+}
+
+/// A message as in the history, with its number and the sender's `tempId`.
+#[must_use]
+pub(crate) fn new_message(message: &Message) -> Event {
+    let at = iso(message.created_at);
+    let body = MessageBody {
+        id: &message.id,
+        user_id: &message.sender.id,
+        username: &message.sender.username,
+        room_id: &message.room_id,
+        content: &message.content,
+        message_type: &message.message_type,
+        metadata: None,
+        created_at: at.clone(),
+        updated_at: at,
+        seq: message.seq,
+        temp_id: message.client_id.temp_id(),
+    };
+    Event::named("new_message", &body)
+}
+
+/// To the sender's sockets: it is stored.
+#[must_use]
+pub(crate) fn message_confirmed(message: &Message) -> Event {
+    let body = json!({
+        "id": message.id,
+        "tempId": message.client_id.temp_id(),
+        "roomId": message.room_id,
+        "status": "confirmed",
+        "seq": message.seq,
+        "timestamp": iso(message.created_at),
+    });
+    Event::named("message_confirmed", &body)
+}
+
+/// To the sending socket: it is not stored. Clients read `error`.
+#[must_use]
+pub(crate) fn message_error(error: &Error, temp_id: Option<&str>) -> Event {
+    let body = json!({
+        "message": "Message could not be sent",
+        "error": error.message,
+        "tempId": temp_id,
+        "timestamp": iso(Utc::now()),
+    });
+    Event::named("message_error", &body)
+}
+
+/// `context` names the event that failed.
+#[must_use]
+pub(crate) fn error(message: &str, context: &str) -> Event {
+    Event::named("error", &json!({"message": message, "context": context}))
+}
+
+/// The answer to a call that failed.
+pub(crate) fn refusal(call: Option<i64>, error: &Error) -> Option<Event> {
+    let body = json!({"success": false, "message": error.message, "error": error.message, "code": error.reason});
+    Event::answer(call, &body)
+}
+
+/// The first event of a connection.
+#[must_use]
+pub(crate) fn connected(user: &User) -> Event {
+    Event::named("connected", &json!({"message": "Connected to AetherConnect", "user": user}))
+}
+
+/// To the socket that entered.
+#[must_use]
+pub(crate) fn joined_room(name: &str, room: &str) -> Event {
+    Event::named("joined_room", &json!({"message": format!("Joined room {name}"), "roomId": room}))
+}
+
+/// To a socket whose live feed has ended.
+#[must_use]
+pub(crate) fn left_room(room: &str) -> Event {
+    Event::named("left_room", &json!({"message": "Left room", "roomId": room}))
+}
+
+/// To the others in a room: somebody is there now, or isn't any more.
+#[must_use]
+pub(crate) fn presence(user: &User, room: &str, here: bool) -> Event {
+    let name = if here { "user_joined" } else { "user_left" };
+    Event::named(name, &json!({"userId": user.id, "username": user.username, "roomId": room}))
+}
+
+/// To the others in a room.
+#[must_use]
+pub(crate) fn user_typing(user: &User, room: &str, on: bool) -> Event {
+    let body = json!({"userId": user.id, "username": user.username, "roomId": room, "isTyping": on});
+    Event::named("user_typing", &body)
+}

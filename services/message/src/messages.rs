@@ -1,0 +1,197 @@
+//! What a message may be, and how it gets its number.
+
+use std::{sync::Arc, time::Duration};
+
+use aether_common::Error;
+use tokio::time::Instant;
+
+use crate::{
+    model::{ClientId, Draft, Message, Tail, User, now},
+    store::Store,
+};
+
+/// The longest content, in characters.
+pub(crate) const LONGEST: usize = 1000;
+/// The longest `tempId`, in characters.
+pub(crate) const LONGEST_TEMP_ID: usize = 128;
+/// The most messages on a page of history.
+pub(crate) const LARGEST_PAGE: u32 = 100;
+const TYPES: [&str; 3] = ["text", "image", "file"];
+
+/// How long a batch fights other replicas for numbers.
+const CONTENTION: Duration = Duration::from_millis(2500);
+const BACKOFF: Duration = Duration::from_millis(10);
+
+/// Checks what a sender wants stored. Content is trimmed; no type means `text`, no `tempId` a generated one.
+pub(crate) fn draft(
+    sender: User,
+    content: &str,
+    message_type: Option<&str>,
+    temp_id: Option<&str>,
+) -> Result<Draft, Error> {
+    let content = content.trim();
+    let message_type = message_type.filter(|t| !t.is_empty()).unwrap_or("text");
+    let temp_id = temp_id.filter(|t| !t.is_empty());
+    let mut wrong = Vec::new();
+    if content.is_empty() || content.chars().count() > LONGEST {
+        wrong.push(("content".to_owned(), format!("must have 1 to {LONGEST} characters")));
+    }
+    if !TYPES.contains(&message_type) {
+        wrong.push(("messageType".to_owned(), format!("must be one of {}", TYPES.join(", "))));
+    }
+    if temp_id.is_some_and(|t| t.chars().count() > LONGEST_TEMP_ID) {
+        wrong.push(("tempId".to_owned(), format!("must have at most {LONGEST_TEMP_ID} characters")));
+    }
+    if !wrong.is_empty() {
+        return Err(Error::invalid(wrong));
+    }
+    Ok(Draft {
+        sender,
+        content: content.to_owned(),
+        message_type: message_type.to_owned(),
+        client_id: ClientId::new(temp_id),
+    })
+}
+
+/// A page of a room's history, ascending, and the number of all messages. Page 1 holds the newest. Numbers have no
+/// gaps and nothing is deleted, so a page is a range of numbers.
+pub(crate) async fn history(
+    store: &dyn Store,
+    room: &str,
+    page: u32,
+    limit: u32,
+) -> Result<(Vec<Message>, u64), Error> {
+    let mut wrong = Vec::new();
+    if page == 0 {
+        wrong.push(("page".to_owned(), "must be a positive integer".to_owned()));
+    }
+    if limit == 0 || limit > LARGEST_PAGE {
+        wrong.push(("limit".to_owned(), format!("must be an integer from 1 to {LARGEST_PAGE}")));
+    }
+    if !wrong.is_empty() {
+        return Err(Error::invalid(wrong));
+    }
+    let total = store.tail(room).await?.seq;
+    let newest = total.saturating_sub(u64::from(page - 1) * u64::from(limit));
+    let before = newest.saturating_sub(limit.into());
+    let wanted = u32::try_from(newest - before).unwrap_or(limit);
+    let messages = if wanted == 0 { Vec::new() } else { store.after(room, before, wanted).await? };
+    Ok((messages, total))
+}
+
+/// A message that is safely stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    /// As it is kept.
+    pub(crate) message: Arc<Message>,
+    /// Whether it was there before: its sender sent it twice.
+    pub(crate) resent: bool,
+}
+
+/// Stores drafts in their order behind `tail`, whose number is a guess: the store's unique indexes decide. A number
+/// that is taken means that another replica was quicker, a client id that is taken means a resend. `tail` is `None`
+/// afterwards if its number is unknown.
+pub(crate) async fn append(
+    store: &dyn Store,
+    room: &str,
+    tail: &mut Option<Tail>,
+    drafts: Vec<Draft>,
+) -> Vec<Result<Stored, Error>> {
+    let mut results = Vec::with_capacity(drafts.len());
+    let mut pending = drafts;
+    let give_up = Instant::now() + CONTENTION;
+    while !pending.is_empty() {
+        if let Err(error) = append_some(store, room, tail, &mut pending, &mut results, give_up).await {
+            *tail = None;
+            error.log();
+            results.extend(pending.drain(..).map(|_| Err(again(&error))));
+        }
+    }
+    results
+}
+
+/// One round: stores a prefix of `pending`, then settles what the next one collided with.
+async fn append_some(
+    store: &dyn Store,
+    room: &str,
+    tail: &mut Option<Tail>,
+    pending: &mut Vec<Draft>,
+    results: &mut Vec<Result<Stored, Error>>,
+    give_up: Instant,
+) -> Result<(), Error> {
+    let last = match *tail {
+        Some(tail) => tail,
+        None => store.tail(room).await?,
+    };
+    // A clock that lags behind another replica's must not make history jump back.
+    let at = now().max(last.created_at);
+    let messages: Vec<Message> =
+        (last.seq + 1..).zip(pending.iter()).map(|(seq, draft)| draft.clone().into_message(room, seq, at)).collect();
+    let stored = store.insert(&messages).await?;
+    *tail = Some(Tail { seq: last.seq + stored as u64, created_at: if stored > 0 { at } else { last.created_at } });
+    pending.drain(..stored);
+    results.extend(
+        messages.into_iter().take(stored).map(|message| Ok(Stored { message: Arc::new(message), resent: false })),
+    );
+    let Some(collided) = pending.first() else { return Ok(()) };
+    if let Some(message) = store.find_sent(room, &collided.sender.id, &collided.client_id).await? {
+        pending.remove(0);
+        results.push(Ok(Stored { message: Arc::new(message), resent: true }));
+        return Ok(());
+    }
+    if Instant::now() >= give_up {
+        return Err(Error::unavailable(anyhow::anyhow!("room {room}: other replicas took every number")));
+    }
+    let newest = store.tail(room).await?;
+    if newest.seq <= last.seq + stored as u64 {
+        // The winner isn't visible yet.
+        tokio::time::sleep(BACKOFF).await;
+    }
+    *tail = Some(newest);
+    Ok(())
+}
+
+/// The same failure for another caller; its cause is logged once.
+#[must_use]
+pub(crate) fn again(error: &Error) -> Error {
+    Error {
+        code: error.code,
+        reason: error.reason.clone(),
+        message: error.message.clone(),
+        fields: error.fields.clone(),
+        retry_after: error.retry_after,
+        cause: None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn ada() -> User {
+        User { id: "1".into(), username: "ada".into() }
+    }
+
+    #[test]
+    fn content_is_trimmed_and_counted_in_characters() {
+        assert_eq!(draft(ada(), "  hello \n", None, None).unwrap().content, "hello");
+        assert!(draft(ada(), &"ä".repeat(1000), None, None).is_ok());
+        assert!(draft(ada(), &"ä".repeat(1001), None, None).is_err());
+        assert!(draft(ada(), " \t ", None, None).is_err());
+    }
+
+    #[test]
+    fn an_error_names_every_wrong_field() {
+        let error = draft(ada(), "", Some("video"), Some(&"x".repeat(129))).unwrap_err();
+        let names: Vec<_> = error.fields.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["content", "messageType", "tempId"]);
+    }
+
+    #[test]
+    fn a_generated_client_id_is_no_temp_id_and_never_a_senders() {
+        assert_eq!(draft(ada(), "x", None, None).unwrap().client_id.temp_id(), None);
+        assert_eq!(draft(ada(), "x", None, Some("g:1")).unwrap().client_id.temp_id(), Some("g:1"));
+        assert!(ClientId::new(Some("g:1")).as_str().starts_with("t:"));
+    }
+}

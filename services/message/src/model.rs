@@ -1,0 +1,223 @@
+//! Rooms, messages and members, as every part of this service sees them.
+
+use std::fmt;
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use mongodb::bson::oid::ObjectId;
+use serde::{Deserialize, Serialize};
+
+/// The room that everybody may enter, made by `migrate`.
+pub(crate) const GENERAL: &str = "general";
+/// Who made [`GENERAL`].
+pub(crate) const SYSTEM: &str = "system";
+
+/// A new id: 24 hexadecimal digits, in every store.
+#[must_use]
+pub(crate) fn new_id() -> String {
+    ObjectId::new().to_hex()
+}
+
+/// Whether a text has the form of an id.
+#[must_use]
+pub(crate) fn is_id(text: &str) -> bool {
+    ObjectId::parse_str(text).is_ok()
+}
+
+/// The time, to the millisecond: what every store keeps and every client sees.
+#[must_use]
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(3)
+}
+
+/// Who may enter a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RoomType {
+    /// Everybody.
+    Public,
+    /// Its members only.
+    Private,
+}
+
+impl RoomType {
+    /// The word for it.
+    #[must_use]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "public" => Some(Self::Public),
+            "private" => Some(Self::Private),
+            _ => None,
+        }
+    }
+}
+
+/// A room without its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// 24 hexadecimal digits.
+    pub(crate) id: String,
+    /// Unique.
+    pub(crate) name: String,
+    /// For people.
+    pub(crate) description: String,
+    /// Who may enter.
+    pub(crate) room_type: RoomType,
+    /// A user's id, or [`SYSTEM`].
+    pub(crate) created_by: String,
+    /// When it was made.
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// What a member is to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Made it.
+    Owner,
+    /// Entered it.
+    Member,
+}
+
+impl Role {
+    /// The word for it.
+    #[must_use]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Member => "member",
+        }
+    }
+
+    /// Reads the word; an unknown one is the lesser role.
+    #[must_use]
+    pub(crate) fn parse(word: &str) -> Self {
+        if word == "owner" { Self::Owner } else { Self::Member }
+    }
+}
+
+/// A user's place in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Membership {
+    /// What the user is to the room.
+    pub(crate) role: Role,
+    /// Since when.
+    pub(crate) joined_at: DateTime<Utc>,
+}
+
+/// A user as far as this service is concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct User {
+    /// Decimal digits.
+    pub(crate) id: String,
+    /// As in the token.
+    pub(crate) username: String,
+}
+
+/// What makes a message the same one when it is sent again: unique for a room and a user. A sender's own id and a
+/// generated one never collide.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ClientId(String);
+
+impl ClientId {
+    /// From the sender's `tempId`; without one, an id that no resend can have.
+    #[must_use]
+    pub(crate) fn new(temp_id: Option<&str>) -> Self {
+        match temp_id {
+            Some(id) => Self(format!("t:{id}")),
+            None => Self(format!("g:{}", uuid::Uuid::new_v4())),
+        }
+    }
+
+    /// As it was stored.
+    #[must_use]
+    pub(crate) fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The sender's `tempId`, where there was one.
+    #[must_use]
+    pub(crate) fn temp_id(&self) -> Option<&str> {
+        self.0.strip_prefix("t:")
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A stored message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Message {
+    /// 24 hexadecimal digits.
+    pub(crate) id: String,
+    /// The room's id.
+    pub(crate) room_id: String,
+    /// 1, 2, 3, … in each room, without a gap.
+    pub(crate) seq: u64,
+    /// Who sent it.
+    pub(crate) sender: User,
+    /// 1 to 1,000 characters.
+    pub(crate) content: String,
+    /// `text`, `image` or `file`.
+    pub(crate) message_type: String,
+    /// What a resend is known by.
+    pub(crate) client_id: ClientId,
+    /// When it was stored; never before its predecessor's.
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// A message that is valid and not stored yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Draft {
+    /// Who sends it.
+    pub(crate) sender: User,
+    /// 1 to 1,000 characters.
+    pub(crate) content: String,
+    /// `text`, `image` or `file`.
+    pub(crate) message_type: String,
+    /// What a resend is known by.
+    pub(crate) client_id: ClientId,
+}
+
+impl Draft {
+    /// The message that this becomes under a sequence number.
+    #[must_use]
+    pub(crate) fn into_message(self, room_id: &str, seq: u64, created_at: DateTime<Utc>) -> Message {
+        Message {
+            id: new_id(),
+            room_id: room_id.to_owned(),
+            seq,
+            sender: self.sender,
+            content: self.content,
+            message_type: self.message_type,
+            client_id: self.client_id,
+            created_at,
+        }
+    }
+}
+
+/// The last message of a room; number 0 before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tail {
+    /// Its number.
+    pub(crate) seq: u64,
+    /// When it was stored.
+    pub(crate) created_at: DateTime<Utc>,
+}

@@ -1,0 +1,200 @@
+//! What a client can ask for, event by event.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+use aether_common::{Code, Error};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    Sockets,
+    session::{Call, Live, refuse},
+};
+use crate::{
+    delivery::{Answer, Entered, Greeting, PAGE, Subscriber, push_missed},
+    events::{self, Event},
+    messages,
+    model::{Draft, Room},
+};
+
+/// The client behind a socket.
+pub(super) struct Caller {
+    pub(super) sockets: Arc<Sockets>,
+    pub(super) live: Arc<Live>,
+    /// The rooms whose live feed this socket has, by id.
+    pub(super) joined: HashSet<String>,
+    /// The rooms that this socket has typed in.
+    pub(super) typed_in: HashSet<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RoomPayload {
+    room_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JoinPayload {
+    room_id: String,
+    after_seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SendPayload {
+    room_id: String,
+    content: String,
+    message_type: Option<String>,
+    temp_id: Option<String>,
+}
+
+impl Caller {
+    pub(super) async fn handle(&mut self, call: Call) {
+        let result = match call.event.as_str() {
+            "send_message" => return self.send_message(&call).await,
+            "join_room" => self.join_room(&call).await,
+            "leave_room" => self.leave_room(&call).await,
+            "typing_start" => self.typing(&call, true).await,
+            "typing_stop" => self.typing(&call, false).await,
+            _ => Err(Error::new(Code::Invalid, "UNKNOWN_EVENT", "Unknown event")),
+        };
+        if let Err(error) = result {
+            refuse(self.subscriber(), &call, &error);
+        }
+    }
+
+    fn subscriber(&self) -> &Arc<Subscriber> {
+        &self.live.subscriber
+    }
+
+    fn user_id(&self) -> &str {
+        &self.live.subscriber.user.id
+    }
+
+    async fn join_room(&mut self, call: &Call) -> Result<(), Error> {
+        let payload: JoinPayload = parse(call, "{roomId: string, afterSeq?: number}")?;
+        let room = self.sockets.rooms.join(self.user_id(), &payload.room_id).await?;
+        let mut greeting = Some(greeting(&room, call.number));
+        let Some(mut have) = payload.after_seq else {
+            self.sockets.hub.enter(&room.id, self.subscriber(), None, greeting).await?;
+            self.joined.insert(room.id.clone());
+            return Ok(());
+        };
+        // Far behind: read here, page by page, rather than hold up the room.
+        while self.sockets.hub.enter(&room.id, self.subscriber(), Some(have), greeting.take()).await? == Entered::Behind
+        {
+            if !self.subscriber().roomy().await {
+                return Ok(());
+            }
+            for message in self.sockets.store.after(&room.id, have, PAGE).await? {
+                push_missed(self.subscriber(), &message);
+                have = message.seq;
+            }
+        }
+        self.joined.insert(room.id.clone());
+        Ok(())
+    }
+
+    async fn leave_room(&mut self, call: &Call) -> Result<(), Error> {
+        let payload: RoomPayload = parse(call, "{roomId: string}")?;
+        let room = self.sockets.rooms.find(&payload.room_id).await?;
+        if self.joined.remove(&room.id) {
+            self.sockets.hub.leave(&room.id, self.subscriber());
+        } else {
+            // A stranger must not learn of private rooms.
+            self.sockets.rooms.visible(self.user_id(), &room.id).await?;
+        }
+        self.subscriber().push(events::left_room(&room.id));
+        self.succeed(call, &room);
+        Ok(())
+    }
+
+    async fn typing(&mut self, call: &Call, on: bool) -> Result<(), Error> {
+        let payload: RoomPayload = parse(call, "{roomId: string}")?;
+        let room = self.sockets.rooms.find(&payload.room_id).await?;
+        if !self.joined.contains(&room.id) {
+            self.sockets.rooms.joined(self.user_id(), &room.id).await?;
+        }
+        self.sockets.hub.typing(&room.id, self.subscriber(), on);
+        self.typed_in.insert(room.id.clone());
+        self.succeed(call, &room);
+        Ok(())
+    }
+
+    fn succeed(&self, call: &Call, room: &Room) {
+        if let Some(answer) = Event::answer(call.number, &json!({"success": true, "roomId": room.id})) {
+            self.subscriber().push(answer);
+        }
+    }
+
+    async fn send_message(&self, call: &Call) {
+        let temp_id = call.payload.as_ref().and_then(|p| p.get("tempId")).and_then(|t| t.as_str()).map(str::to_owned);
+        let answer = self.answer(call.number, temp_id);
+        match self.checked(call).await {
+            Ok((room, draft)) => self.sockets.hub.send(room, draft, Some(self.subscriber().id), answer),
+            Err(error) => {
+                error.log();
+                if error.reason == MALFORMED || error.code == Code::NotFound {
+                    self.subscriber().push(events::error(&error.message, &call.event));
+                }
+                answer(Err(&error));
+            }
+        }
+    }
+
+    async fn checked(&self, call: &Call) -> Result<(Arc<Room>, Draft), Error> {
+        let payload: SendPayload =
+            parse(call, "{roomId: string, content: string, messageType?: string, tempId?: string}")?;
+        let draft = messages::draft(
+            self.subscriber().user.clone(),
+            &payload.content,
+            payload.message_type.as_deref(),
+            payload.temp_id.as_deref(),
+        )?;
+        let room = self.sockets.rooms.find(&payload.room_id).await?;
+        self.sockets.limit.allow(self.user_id(), Instant::now())?;
+        Ok((room, draft))
+    }
+
+    /// Tells this socket what became of its message.
+    fn answer(&self, number: Option<i64>, temp_id: Option<String>) -> Answer {
+        let (subscriber, unanswered) = (Arc::clone(self.subscriber()), Arc::clone(&self.live.unanswered));
+        unanswered.fetch_add(1, Ordering::AcqRel);
+        Box::new(move |result| {
+            match result {
+                Ok(stored) => {
+                    let message = &stored.message;
+                    let body = json!({"success": true, "id": message.id, "seq": message.seq, "tempId": temp_id});
+                    Event::answer(number, &body).into_iter().for_each(|answer| subscriber.push(answer));
+                }
+                Err(error) => {
+                    events::refusal(number, error).into_iter().for_each(|answer| subscriber.push(answer));
+                    subscriber.push(events::message_error(error, temp_id.as_deref()));
+                }
+            }
+            unanswered.fetch_sub(1, Ordering::AcqRel);
+        })
+    }
+}
+
+const MALFORMED: &str = "MALFORMED_PAYLOAD";
+
+fn parse<T: DeserializeOwned>(call: &Call, wanted: &str) -> Result<T, Error> {
+    let malformed = || Error::new(Code::Invalid, MALFORMED, format!("Invalid payload: expected {wanted}"));
+    T::deserialize(call.payload.as_ref().ok_or_else(malformed)?).map_err(|_| malformed())
+}
+
+/// What a socket is told as its live feed starts.
+fn greeting(room: &Arc<Room>, number: Option<i64>) -> Greeting {
+    let room = Arc::clone(room);
+    Box::new(move |seq| {
+        let mut told = vec![events::joined_room(&room.name, &room.id)];
+        told.extend(Event::answer(number, &json!({"success": true, "roomId": room.id, "seq": seq})));
+        told
+    })
+}

@@ -1,0 +1,126 @@
+//! Where rooms and messages are kept: one trait, two stores, one conformance suite.
+
+mod mongodb;
+mod sqlite;
+
+#[cfg(test)]
+mod conformance;
+
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
+
+use aether_common::Error;
+use async_trait::async_trait;
+
+use crate::{
+    config::StoreAddress,
+    model::{ClientId, GENERAL, Membership, Message, Role, Room, RoomType, SYSTEM, Tail, new_id, now},
+};
+
+pub(crate) use self::{mongodb::MongoStore, sqlite::SqliteStore};
+
+/// No operation takes longer: what isn't answered by then counts as out of reach.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(2500);
+
+/// Whether the store's schema is what this version needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// It is.
+    Current,
+    /// It isn't: says what is missing.
+    Behind(String),
+}
+
+/// Keeps rooms, messages and members. Every failure is `Unavailable`, unless what is kept can't be understood.
+#[async_trait]
+pub(crate) trait Store: Send + Sync + 'static {
+    /// The name of this dependency in health answers.
+    fn name(&self) -> &'static str;
+    /// Whether other processes may share this store.
+    fn shared(&self) -> bool;
+    /// Brings the schema up to date; safe to repeat. [`prepare`] makes the public room, too.
+    async fn migrate(&self) -> Result<(), Error>;
+    /// Answers if the store does.
+    async fn ping(&self) -> Result<(), Error>;
+    /// Looks at the schema.
+    async fn schema(&self) -> Result<Schema, Error>;
+
+    /// Stores a room, with its owner as a member; `false` if the name is taken.
+    async fn create_room(&self, room: &Room, owner: Option<&str>) -> Result<bool, Error>;
+    /// A room by its id.
+    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error>;
+    /// A room by its name.
+    async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error>;
+    /// The rooms that a user is a member of, in the order in which they were entered.
+    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error>;
+    /// The members of rooms, by room, in the order in which they entered.
+    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error>;
+
+    /// Makes a user a member; `false` for one who is a member already and keeps the role.
+    async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error>;
+    /// Ends a membership; `false` if there was none.
+    async fn leave(&self, room: &str, user: &str) -> Result<bool, Error>;
+    /// A user's place in a room.
+    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error>;
+    /// Those of the users who are members.
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error>;
+
+    /// Stores messages of one room in their order, up to the first whose number or client id is taken, and tells how
+    /// many. They are safe when this returns. After an error any number of them may be stored, still without a gap.
+    async fn insert(&self, messages: &[Message]) -> Result<usize, Error>;
+    /// The newest message's number and time.
+    async fn tail(&self, room: &str) -> Result<Tail, Error>;
+    /// Messages whose number is greater, ascending.
+    async fn after(&self, room: &str, seq: u64, limit: u32) -> Result<Vec<Message>, Error>;
+    /// What a user sent under a client id.
+    async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error>;
+}
+
+/// Opens the store; nothing is asked of it yet.
+pub(crate) async fn open(address: &StoreAddress) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match address {
+        StoreAddress::MongoDb(url) => Arc::new(MongoStore::open(url).await?),
+        StoreAddress::Sqlite(path) => Arc::new(SqliteStore::open(path)),
+    })
+}
+
+/// Brings the schema up to date and makes the public room, if they aren't there.
+pub(crate) async fn prepare(store: &dyn Store) -> Result<(), Error> {
+    store.migrate().await?;
+    if store.room_by_name(GENERAL).await?.is_some() {
+        return Ok(());
+    }
+    let room = Room {
+        id: new_id(),
+        name: GENERAL.into(),
+        description: "General discussion room".into(),
+        room_type: RoomType::Public,
+        created_by: SYSTEM.into(),
+        created_at: now(),
+    };
+    // Another `migrate` may have been quicker, which is as good.
+    store.create_room(&room, None).await?;
+    Ok(())
+}
+
+/// Whether [`prepare`] has been run.
+pub(crate) async fn prepared(store: &dyn Store) -> Result<Schema, Error> {
+    match store.schema().await? {
+        Schema::Current if store.room_by_name(GENERAL).await?.is_none() => {
+            Ok(Schema::Behind(format!("no room `{GENERAL}`")))
+        }
+        schema => Ok(schema),
+    }
+}
+
+/// Runs an operation for at most [`DEADLINE`].
+async fn in_time<T, E: Into<anyhow::Error>>(operation: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
+    match tokio::time::timeout(DEADLINE, operation).await {
+        Ok(result) => result.map_err(Error::unavailable),
+        Err(_) => Err(Error::unavailable(anyhow::anyhow!("the store didn't answer in {DEADLINE:?}"))),
+    }
+}

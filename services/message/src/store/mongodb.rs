@@ -1,0 +1,391 @@
+//! MongoDB, or a server that speaks its protocol. Only plain commands and full indexes: FerretDB has no transactions,
+//! partial indexes or change streams.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use aether_common::{Error, Secret};
+use anyhow::Context as _;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
+use mongodb::{
+    Client, Collection, Database, IndexModel,
+    bson::{self, Document, doc, oid::ObjectId},
+    error::{ErrorKind, WriteFailure},
+    options::{
+        Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadConcern, ReadPreference, SelectionCriteria,
+        WriteConcern,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Schema, Store, in_time};
+use crate::model::{ClientId, Membership, Message, Role, Room, RoomType, Tail, User};
+
+const DEFAULT_DATABASE: &str = "aetherconnect";
+const DUPLICATE_KEY: i32 = 11000;
+const NAMESPACE_NOT_FOUND: i32 = 26;
+
+/// A store that all replicas share.
+pub(crate) struct MongoStore {
+    database: Database,
+    rooms: Collection<RoomDocument>,
+    participants: Collection<ParticipantDocument>,
+    messages: Collection<MessageDocument>,
+    /// Sees only what no change of primary can take back.
+    settled: Collection<MessageDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RoomDocument {
+    #[serde(rename = "_id")]
+    id: ObjectId,
+    name: String,
+    description: String,
+    room_type: RoomType,
+    created_by: String,
+    created_at: bson::DateTime,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ParticipantDocument {
+    room_id: ObjectId,
+    user_id: String,
+    role: String,
+    joined_at: bson::DateTime,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageDocument {
+    #[serde(rename = "_id")]
+    id: ObjectId,
+    room_id: ObjectId,
+    seq: i64,
+    user_id: String,
+    username: String,
+    content: String,
+    message_type: String,
+    client_id: String,
+    created_at: bson::DateTime,
+}
+
+impl MongoStore {
+    /// Connects when it is first used.
+    pub(crate) async fn open(url: &Secret) -> anyhow::Result<Self> {
+        let mut options = ClientOptions::parse(url.expose()).await.context("MONGODB_URL is not valid")?;
+        options.app_name.get_or_insert_with(|| "aetherconnect-message".into());
+        options.server_selection_timeout = Some(Duration::from_secs(2));
+        options.connect_timeout = Some(Duration::from_secs(1));
+        let name = options.default_database.clone().unwrap_or_else(|| DEFAULT_DATABASE.into());
+        let database = Client::with_options(options).context("MONGODB_URL is not valid")?.database(&name);
+        let collection = |read| {
+            let mut options = CollectionOptions::default();
+            let safe = WriteConcern::builder().w(Acknowledgment::Majority).journal(true);
+            options.write_concern = Some(safe.w_timeout(Duration::from_secs(2)).build());
+            // A secondary that lags would let numbers collide for ever.
+            options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+            options.read_concern = read;
+            options
+        };
+        Ok(Self {
+            rooms: database.collection_with_options("rooms", collection(None)),
+            participants: database.collection_with_options("participants", collection(None)),
+            messages: database.collection_with_options("messages", collection(None)),
+            settled: database.collection_with_options("messages", collection(Some(ReadConcern::majority()))),
+            database,
+        })
+    }
+
+    /// The database's name, by which instances that share a Redis are told apart.
+    pub(crate) fn database_name(url: &Secret) -> String {
+        let path = url.expose().split_once("://").map_or("", |(_, rest)| rest).split_once('/').map_or("", |(_, p)| p);
+        match path.split('?').next() {
+            None | Some("") => DEFAULT_DATABASE.into(),
+            Some(name) => name.to_owned(),
+        }
+    }
+
+    async fn find_room(&self, filter: Document) -> Result<Option<Room>, Error> {
+        Ok(in_time(self.rooms.find_one(filter).into_future()).await?.map(Room::from))
+    }
+
+    async fn create_indexes<T: Send + Sync>(&self, collection: &Collection<T>, indexes: &[Index]) -> Result<(), Error> {
+        for index in indexes {
+            let options = IndexOptions::builder().name(index.name.to_owned()).unique(index.unique).build();
+            let keys: Document = index.keys.iter().map(|key| ((*key).to_owned(), bson::Bson::Int32(1))).collect();
+            let model = IndexModel::builder().keys(keys).options(options).build();
+            collection.create_index(model).await.map_err(Error::unavailable)?;
+        }
+        Ok(())
+    }
+}
+
+struct Index {
+    name: &'static str,
+    keys: &'static [&'static str],
+    unique: bool,
+}
+
+const ROOM_INDEXES: &[Index] = &[Index { name: "name_unique", keys: &["name"], unique: true }];
+const MESSAGE_INDEXES: &[Index] = &[
+    Index { name: "room_seq_unique", keys: &["roomId", "seq"], unique: true },
+    Index { name: "room_user_client_unique", keys: &["roomId", "userId", "clientId"], unique: true },
+];
+const PARTICIPANT_INDEXES: &[Index] = &[
+    Index { name: "room_user_unique", keys: &["roomId", "userId"], unique: true },
+    Index { name: "user", keys: &["userId"], unique: false },
+];
+
+#[async_trait]
+impl Store for MongoStore {
+    fn name(&self) -> &'static str {
+        "mongodb"
+    }
+
+    fn shared(&self) -> bool {
+        true
+    }
+
+    async fn migrate(&self) -> Result<(), Error> {
+        self.create_indexes(&self.rooms, ROOM_INDEXES).await?;
+        self.create_indexes(&self.messages, MESSAGE_INDEXES).await?;
+        self.create_indexes(&self.participants, PARTICIPANT_INDEXES).await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        in_time(self.database.run_command(doc! {"ping": 1}).into_future()).await.map(|_| ())
+    }
+
+    async fn schema(&self) -> Result<Schema, Error> {
+        let (rooms, messages, participants) = (
+            index_names(&self.rooms).await?,
+            index_names(&self.messages).await?,
+            index_names(&self.participants).await?,
+        );
+        let missing = [(rooms, ROOM_INDEXES), (messages, MESSAGE_INDEXES), (participants, PARTICIPANT_INDEXES)]
+            .iter()
+            .flat_map(|(there, wanted)| wanted.iter().filter(|index| !there.iter().any(|name| name == index.name)))
+            .map(|index| index.name)
+            .collect::<Vec<_>>();
+        if missing.is_empty() {
+            return Ok(Schema::Current);
+        }
+        Ok(Schema::Behind(format!("indexes are missing: {}", missing.join(", "))))
+    }
+
+    async fn create_room(&self, room: &Room, owner: Option<&str>) -> Result<bool, Error> {
+        let id = object_id(&room.id)?;
+        // The owner comes first: a death in between leaves a member of no room, which no listing shows, rather than a
+        // room that nobody owns.
+        if let Some(owner) = owner {
+            self.join(&room.id, owner, Role::Owner).await?;
+        }
+        let document = RoomDocument {
+            id,
+            name: room.name.clone(),
+            description: room.description.clone(),
+            room_type: room.room_type,
+            created_by: room.created_by.clone(),
+            created_at: stamp(room.created_at),
+        };
+        let created = not_duplicate(self.rooms.insert_one(document).into_future()).await?;
+        if let (false, Some(owner)) = (created, owner) {
+            self.leave(&room.id, owner).await?;
+        }
+        Ok(created)
+    }
+
+    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error> {
+        match ObjectId::parse_str(id) {
+            Ok(id) => self.find_room(doc! {"_id": id}).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error> {
+        self.find_room(doc! {"name": name}).await
+    }
+
+    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error> {
+        in_time(async {
+            let found = self.participants.find(doc! {"userId": user}).sort(doc! {"joinedAt": 1, "roomId": 1}).await?;
+            let order: Vec<ObjectId> = found.map_ok(|p| p.room_id).try_collect().await?;
+            let found = self.rooms.find(doc! {"_id": {"$in": &order}}).await?;
+            let mut rooms: HashMap<ObjectId, Room> =
+                found.map_ok(|room| (room.id, Room::from(room))).try_collect().await?;
+            Ok::<_, mongodb::error::Error>(order.iter().filter_map(|id| rooms.remove(id)).collect())
+        })
+        .await
+    }
+
+    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error> {
+        let ids = rooms.iter().map(|id| object_id(id)).collect::<Result<Vec<_>, _>>()?;
+        in_time(async {
+            let filter = doc! {"roomId": {"$in": ids}};
+            let mut found = self.participants.find(filter).sort(doc! {"joinedAt": 1, "userId": 1}).await?;
+            let mut members: HashMap<String, Vec<String>> = HashMap::new();
+            while let Some(participant) = found.try_next().await? {
+                members.entry(participant.room_id.to_hex()).or_default().push(participant.user_id);
+            }
+            Ok::<_, mongodb::error::Error>(members)
+        })
+        .await
+    }
+
+    async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
+        let document = ParticipantDocument {
+            room_id: object_id(room)?,
+            user_id: user.to_owned(),
+            role: role.as_str().to_owned(),
+            joined_at: stamp(crate::model::now()),
+        };
+        not_duplicate(self.participants.insert_one(document).into_future()).await
+    }
+
+    async fn leave(&self, room: &str, user: &str) -> Result<bool, Error> {
+        let filter = doc! {"roomId": object_id(room)?, "userId": user};
+        Ok(in_time(self.participants.delete_one(filter).into_future()).await?.deleted_count == 1)
+    }
+
+    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
+        let filter = doc! {"roomId": object_id(room)?, "userId": user};
+        let found = in_time(self.participants.find_one(filter).into_future()).await?;
+        Ok(found.map(|p| Membership { role: Role::parse(&p.role), joined_at: time(p.joined_at) }))
+    }
+
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+        let filter = doc! {"roomId": object_id(room)?, "userId": {"$in": users}};
+        in_time(async { self.participants.find(filter).await?.map_ok(|p| p.user_id).try_collect().await }).await
+    }
+
+    async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
+        let documents = messages.iter().map(MessageDocument::new).collect::<Result<Vec<_>, _>>()?;
+        let inserted = tokio::time::timeout(super::DEADLINE, self.messages.insert_many(documents).ordered(true));
+        match inserted.await {
+            Err(_) => Err(Error::unavailable(anyhow::anyhow!("the store didn't confirm messages in time"))),
+            Ok(Ok(_)) => Ok(messages.len()),
+            Ok(Err(error)) => stored_before_duplicate(&error).ok_or_else(|| Error::unavailable(error)),
+        }
+    }
+
+    async fn tail(&self, room: &str) -> Result<Tail, Error> {
+        let query = self.messages.find_one(doc! {"roomId": object_id(room)?}).sort(doc! {"seq": -1});
+        let newest = in_time(query.into_future()).await?;
+        Ok(newest.map(|m| Tail { seq: m.seq.cast_unsigned(), created_at: time(m.created_at) }).unwrap_or_default())
+    }
+
+    async fn after(&self, room: &str, seq: u64, limit: u32) -> Result<Vec<Message>, Error> {
+        if limit == 0 {
+            return Ok(Vec::new()); // which MongoDB would take for "any number"
+        }
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        let query = self.settled.find(doc! {"roomId": object_id(room)?, "seq": {"$gt": seq}});
+        let query = query.sort(doc! {"seq": 1}).limit(limit.into());
+        in_time(async { query.await?.map_ok(Message::from).try_collect().await }).await
+    }
+
+    async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error> {
+        let filter = doc! {"roomId": object_id(room)?, "userId": user, "clientId": client_id.as_str()};
+        Ok(in_time(self.settled.find_one(filter).into_future()).await?.map(Message::from))
+    }
+}
+
+/// How many messages an ordered insert stored before it met a number or client id that is taken.
+fn stored_before_duplicate(error: &mongodb::error::Error) -> Option<usize> {
+    match error.kind.as_ref() {
+        ErrorKind::InsertMany(failed) if failed.write_concern_error.is_none() => {
+            let first = failed.write_errors.as_ref()?.first()?;
+            (first.code == DUPLICATE_KEY).then_some(first.index)
+        }
+        _ => None,
+    }
+}
+
+/// `false` if the document was there already.
+async fn not_duplicate<T>(insert: impl Future<Output = mongodb::error::Result<T>>) -> Result<bool, Error> {
+    in_time(async {
+        match insert.await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind.as_ref() {
+                ErrorKind::Write(WriteFailure::WriteError(write)) if write.code == DUPLICATE_KEY => Ok(false),
+                _ => Err(error),
+            },
+        }
+    })
+    .await
+}
+
+async fn index_names<T: Send + Sync>(collection: &Collection<T>) -> Result<Vec<String>, Error> {
+    in_time(async {
+        match collection.list_index_names().await {
+            Err(error) => match error.kind.as_ref() {
+                ErrorKind::Command(command) if command.code == NAMESPACE_NOT_FOUND => Ok(Vec::new()),
+                _ => Err(error),
+            },
+            names => names,
+        }
+    })
+    .await
+}
+
+fn object_id(id: &str) -> Result<ObjectId, Error> {
+    ObjectId::parse_str(id).map_err(Error::internal)
+}
+
+fn stamp(time: DateTime<Utc>) -> bson::DateTime {
+    bson::DateTime::from_millis(time.timestamp_millis())
+}
+
+fn time(stamp: bson::DateTime) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(stamp.timestamp_millis()).unwrap_or_default()
+}
+
+impl From<RoomDocument> for Room {
+    fn from(room: RoomDocument) -> Self {
+        Self {
+            id: room.id.to_hex(),
+            name: room.name,
+            description: room.description,
+            room_type: room.room_type,
+            created_by: room.created_by,
+            created_at: time(room.created_at),
+        }
+    }
+}
+
+impl MessageDocument {
+    fn new(message: &Message) -> Result<Self, Error> {
+        Ok(Self {
+            id: object_id(&message.id)?,
+            room_id: object_id(&message.room_id)?,
+            seq: message.seq.cast_signed(),
+            user_id: message.sender.id.clone(),
+            username: message.sender.username.clone(),
+            content: message.content.clone(),
+            message_type: message.message_type.clone(),
+            client_id: message.client_id.as_str().to_owned(),
+            created_at: stamp(message.created_at),
+        })
+    }
+}
+
+impl From<MessageDocument> for Message {
+    fn from(message: MessageDocument) -> Self {
+        Self {
+            id: message.id.to_hex(),
+            room_id: message.room_id.to_hex(),
+            seq: message.seq.cast_unsigned(),
+            sender: User { id: message.user_id, username: message.username },
+            content: message.content,
+            message_type: message.message_type,
+            client_id: ClientId::from_stored(message.client_id),
+            created_at: time(message.created_at),
+        }
+    }
+}

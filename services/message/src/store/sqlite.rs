@@ -1,0 +1,281 @@
+//! SQLite: a file of this process alone, for the one-process mode and for tests.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    time::Duration,
+};
+
+use aether_common::Error;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    Row as _, SqlitePool,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use super::{Schema, Store, in_time};
+use crate::model::{ClientId, Membership, Message, Role, Room, RoomType, Tail, User};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
+const BUSY: Duration = Duration::from_secs(2);
+const READERS: u32 = 4;
+
+/// A store in one file.
+pub(crate) struct SqliteStore {
+    options: SqliteConnectOptions,
+    readers: SqlitePool,
+    /// SQLite has one writer at a time; a queue here is fairer than its busy handler.
+    writer: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Nothing is opened until it is used.
+    pub(crate) fn open(path: &Path) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What is acknowledged survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY);
+        Self {
+            readers: pool(READERS).connect_lazy_with(options.clone()),
+            writer: pool(1).connect_lazy_with(options.clone()),
+            options,
+        }
+    }
+
+    async fn insert_prefix(&self, messages: &[Message]) -> Result<usize, sqlx::Error> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut stored = 0;
+        for message in messages {
+            let inserted = sqlx::query(
+                "INSERT INTO messages (id, room_id, seq, user_id, username, content, message_type, client_id, created_at)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&message.id)
+            .bind(&message.room_id)
+            .bind(message.seq.cast_signed())
+            .bind(&message.sender.id)
+            .bind(&message.sender.username)
+            .bind(&message.content)
+            .bind(&message.message_type)
+            .bind(message.client_id.as_str())
+            .bind(message.created_at.timestamp_millis())
+            .execute(&mut *transaction)
+            .await;
+            match inserted {
+                Ok(_) => stored += 1,
+                Err(error) if is_duplicate(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        transaction.commit().await?;
+        Ok(stored)
+    }
+
+    async fn create(&self, room: &Room, owner: Option<&str>) -> Result<bool, sqlx::Error> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let inserted = sqlx::query(
+            "INSERT INTO rooms (id, name, description, room_type, created_by, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&room.id)
+        .bind(&room.name)
+        .bind(&room.description)
+        .bind(room.room_type.as_str())
+        .bind(&room.created_by)
+        .bind(room.created_at.timestamp_millis())
+        .execute(&mut *transaction)
+        .await;
+        match inserted {
+            Ok(_) => {}
+            Err(error) if is_duplicate(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        if let Some(owner) = owner {
+            sqlx::query("INSERT INTO participants (room_id, user_id, role, joined_at) VALUES (?, ?, ?, ?)")
+                .bind(&room.id)
+                .bind(owner)
+                .bind(Role::Owner.as_str())
+                .bind(room.created_at.timestamp_millis())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    fn shared(&self) -> bool {
+        false
+    }
+
+    async fn migrate(&self) -> Result<(), Error> {
+        let pool = SqlitePool::connect_with(self.options.clone().create_if_missing(true));
+        let pool = in_time(pool).await?;
+        let result = MIGRATIONS.run(&pool).await.map_err(Error::unavailable);
+        pool.close().await;
+        result
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        in_time(sqlx::query("SELECT 1").execute(&self.readers)).await.map(|_| ())
+    }
+
+    async fn schema(&self) -> Result<Schema, Error> {
+        let newest = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";
+        let wanted = MIGRATIONS.iter().map(|m| m.version).max();
+        match in_time(sqlx::query_scalar::<_, Option<i64>>(newest).fetch_one(&self.readers)).await {
+            Ok(found) if found >= wanted => Ok(Schema::Current),
+            Ok(found) => Ok(Schema::Behind(format!("migration {wanted:?} is wanted, {found:?} is there"))),
+            Err(error) if error.cause.as_ref().is_some_and(|c| c.to_string().contains("no such table")) => {
+                Ok(Schema::Behind("no migration has been run".into()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_room(&self, room: &Room, owner: Option<&str>) -> Result<bool, Error> {
+        in_time(self.create(room, owner)).await
+    }
+
+    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error> {
+        let query = sqlx::query("SELECT * FROM rooms WHERE id = ?").bind(id).fetch_optional(&self.readers);
+        in_time(query).await?.as_ref().map(room).transpose()
+    }
+
+    async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error> {
+        let query = sqlx::query("SELECT * FROM rooms WHERE name = ?").bind(name).fetch_optional(&self.readers);
+        in_time(query).await?.as_ref().map(room).transpose()
+    }
+
+    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error> {
+        let query = sqlx::query(
+            "SELECT rooms.* FROM rooms JOIN participants ON participants.room_id = rooms.id
+             WHERE participants.user_id = ? ORDER BY participants.joined_at, rooms.id",
+        );
+        in_time(query.bind(user).fetch_all(&self.readers)).await?.iter().map(room).collect()
+    }
+
+    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error> {
+        let query = sqlx::query_as::<_, (String, String)>(
+            "SELECT room_id, user_id FROM participants WHERE room_id IN (SELECT value FROM json_each(?))
+             ORDER BY joined_at, user_id",
+        );
+        let rows = in_time(query.bind(json(rooms)?).fetch_all(&self.readers)).await?;
+        let mut members: HashMap<String, Vec<String>> = HashMap::new();
+        for (room, user) in rows {
+            members.entry(room).or_default().push(user);
+        }
+        Ok(members)
+    }
+
+    async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
+        let query = sqlx::query(
+            "INSERT INTO participants (room_id, user_id, role, joined_at) VALUES (?, ?, ?, ?)
+             ON CONFLICT (room_id, user_id) DO NOTHING",
+        )
+        .bind(room)
+        .bind(user)
+        .bind(role.as_str())
+        .bind(crate::model::now().timestamp_millis());
+        Ok(in_time(query.execute(&self.writer)).await?.rows_affected() == 1)
+    }
+
+    async fn leave(&self, room: &str, user: &str) -> Result<bool, Error> {
+        let query = sqlx::query("DELETE FROM participants WHERE room_id = ? AND user_id = ?").bind(room).bind(user);
+        Ok(in_time(query.execute(&self.writer)).await?.rows_affected() == 1)
+    }
+
+    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
+        let query = sqlx::query_as::<_, (String, i64)>(
+            "SELECT role, joined_at FROM participants WHERE room_id = ? AND user_id = ?",
+        );
+        let row = in_time(query.bind(room).bind(user).fetch_optional(&self.readers)).await?;
+        row.map(|(role, at)| Ok(Membership { role: Role::parse(&role), joined_at: time(at)? })).transpose()
+    }
+
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+        let query = sqlx::query_scalar::<_, String>(
+            "SELECT user_id FROM participants WHERE room_id = ? AND user_id IN (SELECT value FROM json_each(?))",
+        );
+        let rows = in_time(query.bind(room).bind(json(users)?).fetch_all(&self.readers)).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
+        in_time(self.insert_prefix(messages)).await
+    }
+
+    async fn tail(&self, room: &str) -> Result<Tail, Error> {
+        let query = sqlx::query_as::<_, (i64, i64)>(
+            "SELECT seq, created_at FROM messages WHERE room_id = ? ORDER BY seq DESC LIMIT 1",
+        );
+        match in_time(query.bind(room).fetch_optional(&self.readers)).await? {
+            Some((seq, at)) => Ok(Tail { seq: seq.cast_unsigned(), created_at: time(at)? }),
+            None => Ok(Tail::default()),
+        }
+    }
+
+    async fn after(&self, room: &str, seq: u64, limit: u32) -> Result<Vec<Message>, Error> {
+        let query = sqlx::query("SELECT * FROM messages WHERE room_id = ? AND seq > ? ORDER BY seq LIMIT ?");
+        let query = query.bind(room).bind(i64::try_from(seq).unwrap_or(i64::MAX)).bind(limit);
+        in_time(query.fetch_all(&self.readers)).await?.iter().map(message).collect()
+    }
+
+    async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error> {
+        let query = sqlx::query("SELECT * FROM messages WHERE room_id = ? AND user_id = ? AND client_id = ?");
+        let query = query.bind(room).bind(user).bind(client_id.as_str());
+        in_time(query.fetch_optional(&self.readers)).await?.as_ref().map(message).transpose()
+    }
+}
+
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+fn json(texts: &[String]) -> Result<String, Error> {
+    serde_json::to_string(texts).map_err(Error::internal)
+}
+
+fn time(millis: i64) -> Result<DateTime<Utc>, Error> {
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| Error::internal(anyhow::anyhow!("{millis} is no time")))
+}
+
+fn room(row: &SqliteRow) -> Result<Room, Error> {
+    let text = |column| row.try_get::<String, _>(column).map_err(Error::internal);
+    let room_type = text("room_type")?;
+    Ok(Room {
+        id: text("id")?,
+        name: text("name")?,
+        description: text("description")?,
+        room_type: RoomType::parse(&room_type)
+            .ok_or_else(|| Error::internal(anyhow::anyhow!("{room_type} is no type of room")))?,
+        created_by: text("created_by")?,
+        created_at: time(row.try_get("created_at").map_err(Error::internal)?)?,
+    })
+}
+
+fn message(row: &SqliteRow) -> Result<Message, Error> {
+    let text = |column| row.try_get::<String, _>(column).map_err(Error::internal);
+    let number = |column| row.try_get::<i64, _>(column).map_err(Error::internal);
+    Ok(Message {
+        id: text("id")?,
+        room_id: text("room_id")?,
+        seq: number("seq")?.cast_unsigned(),
+        sender: User { id: text("user_id")?, username: text("username")? },
+        content: text("content")?,
+        message_type: text("message_type")?,
+        client_id: ClientId::from_stored(text("client_id")?),
+        created_at: time(number("created_at")?)?,
+    })
+}
