@@ -50,6 +50,13 @@ impl Health {
         });
     }
 
+    /// Not ready from now on: the process takes nothing new and is about to end.
+    pub fn drain(&self) {
+        self.state.send_modify(|state| {
+            state.insert("running", Dependency { up: false, optional: false });
+        });
+    }
+
     /// Whether everything that is required is up.
     #[must_use]
     pub fn ready(&self) -> bool {
@@ -115,5 +122,13 @@ mod tests {
         assert!(!health.ready());
         health.set("postgres", true);
         assert!(health.ready());
+    }
+
+    #[test]
+    fn a_service_that_drains_is_not_ready_whatever_comes_up() {
+        let health = Health::new("auth", &["postgres"], &[]);
+        health.drain();
+        health.set("postgres", true);
+        assert!(!health.ready());
     }
 }
