@@ -122,7 +122,7 @@ fn labelled() -> watcher::Config {
 
 async fn reconcile_one(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let span = tracing::info_span!("instance", namespace, name);
+    let span = tracing::info_span!("reconcile", namespace, instance = name);
     let reference = Name::from_obj_with(&object, reconcile::resource());
     async {
         let started = Instant::now();

@@ -1,0 +1,230 @@
+//! A namespace with an operator in it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aether_operator::{
+    api::{self, AetherConnect},
+    config::Images,
+    reconcile::{self, Reconciler},
+    resources::Kind,
+};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Secret},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+use kube::{
+    Api, Client, Config,
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::events::Recorder,
+};
+use serde_json::{Value, json};
+
+pub struct World {
+    pub client: Client,
+    pub namespace: String,
+    pub reconciler: Reconciler,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let client = client().await;
+        install(&client).await;
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"generateName": "t-"}})).unwrap();
+        let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().metadata.name.unwrap();
+        let reconciler = Reconciler {
+            client: client.clone(),
+            images: Images::default(),
+            recorder: Recorder::new(client.clone(), "test".into()),
+        };
+        Self {
+            client,
+            namespace,
+            reconciler,
+        }
+    }
+
+    pub fn resources(&self) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &reconcile::resource())
+    }
+
+    pub fn of(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
+    }
+
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Applies a resource as `kubectl apply` does, strictly; gives the API server's refusal.
+    pub async fn try_apply(&self, name: &str, spec: &str) -> Result<(), String> {
+        let spec: Value = serde_yaml::from_str(spec).unwrap();
+        let body = json!({"apiVersion": api::API_VERSION, "kind": api::KIND, "metadata": {"name": name}, "spec": spec});
+        let params = PatchParams {
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::apply("person").force()
+        };
+        let applied = self.resources().patch(name, &params, &Patch::Apply(body)).await;
+        applied.map(drop).map_err(|error| error.to_string())
+    }
+
+    pub async fn apply(&self, name: &str, spec: &str) {
+        self.try_apply(name, spec).await.unwrap();
+    }
+
+    pub async fn reconcile(&self, name: &str) {
+        self.reconciler.run_by_name(&self.namespace, name).await.unwrap();
+    }
+
+    pub async fn resource(&self, name: &str) -> AetherConnect {
+        self.resources().get(name).await.unwrap().try_parse().unwrap()
+    }
+
+    pub async fn condition(&self, name: &str, kind: &str) -> Condition {
+        let status = self.resource(name).await.status.unwrap_or_default();
+        let conditions = format!("{:#?}", status.conditions);
+        status.conditions.into_iter().find(|condition| condition.type_ == kind).unwrap_or_else(|| panic!("{kind} is not among {conditions}"))
+    }
+
+    pub async fn get(&self, kind: Kind, name: &str) -> Option<Value> {
+        self.of(kind).get_opt(name).await.unwrap().map(|object| serde_json::to_value(object).unwrap())
+    }
+
+    pub async fn names(&self, kind: Kind) -> Vec<String> {
+        let list = self.of(kind).list(&ListParams::default()).await.unwrap();
+        let mut names: Vec<_> = list.items.into_iter().filter_map(|object| object.metadata.name).collect();
+        names.sort();
+        names
+    }
+
+    pub async fn secret(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        let data = self.secrets().get_opt(name).await.unwrap()?.data.unwrap_or_default();
+        Some(data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect())
+    }
+
+    pub async fn put_secret(&self, name: &str, values: Value) {
+        let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values});
+        let params = PatchParams::apply("person").force();
+        self.secrets().patch(name, &params, &Patch::Apply(body)).await.unwrap();
+    }
+
+    pub async fn patch(&self, kind: Kind, name: &str, patch: Value) {
+        self.of(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    pub async fn delete(&self, kind: Kind, name: &str) {
+        self.of(kind).delete(name, &DeleteParams::background()).await.unwrap();
+    }
+
+    async fn set_status(&self, kind: Kind, name: &str, status: Value) {
+        let patch = Patch::Merge(json!({"status": status}));
+        self.of(kind).patch_status(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// What the cluster's own controllers would report once all pods of a StatefulSet or Deployment are ready.
+    pub async fn pods_ready(&self, kind: Kind, name: &str) {
+        let live = self.get(kind, name).await.unwrap();
+        let replicas = &live["spec"]["replicas"];
+        let mut status = json!({
+            "observedGeneration": live["metadata"]["generation"],
+            "replicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas, "updatedReplicas": replicas,
+        });
+        if kind == Kind::StatefulSet {
+            status["currentRevision"] = json!("1");
+            status["updateRevision"] = json!("1");
+        }
+        self.set_status(kind, name, status).await;
+    }
+
+    /// What the Job controller reports at the end.
+    pub async fn job_ends(&self, name: &str, how: &str) {
+        let now = "2026-01-01T00:00:00Z";
+        let condition = |kind: &str| {
+            json!({"type": kind, "status": "True", "reason": "Because", "message": "so", "lastTransitionTime": now, "lastProbeTime": now})
+        };
+        let mut status = match how {
+            "Complete" => json!({"completionTime": now, "succeeded": 1, "conditions": [condition("SuccessCriteriaMet"), condition(how)]}),
+            _ => json!({"failed": 1, "conditions": [condition("FailureTarget"), condition(how)]}),
+        };
+        status["startTime"] = json!(now);
+        status["uncountedTerminatedPods"] = json!({});
+        self.set_status(Kind::Job, name, status).await;
+    }
+
+    /// Plays the cluster's part until the instance is Ready.
+    pub async fn settle(&self, name: &str) {
+        for _ in 0..12 {
+            self.reconcile(name).await;
+            if self.condition(name, "Ready").await.status == "True" {
+                return;
+            }
+            for kind in [Kind::StatefulSet, Kind::Deployment] {
+                for child in self.names(kind).await {
+                    self.pods_ready(kind, &child).await;
+                }
+            }
+            for job in self.names(Kind::Job).await {
+                let live = self.get(Kind::Job, &job).await.unwrap();
+                if live["status"]["conditions"].as_array().is_none_or(Vec::is_empty) {
+                    self.job_ends(&job, "Complete").await;
+                }
+            }
+        }
+        panic!("it never became Ready: {:#?}", self.condition(name, "Ready").await);
+    }
+
+    /// The version of everything in the namespace that the operator writes.
+    pub async fn versions(&self) -> BTreeMap<String, String> {
+        let mut versions = BTreeMap::new();
+        let version = |meta: &kube::core::ObjectMeta| meta.resource_version.clone().unwrap();
+        for kind in Kind::ALL {
+            for object in self.of(kind).list(&ListParams::default()).await.unwrap() {
+                versions.insert(format!("{kind:?}/{}", object.metadata.name.clone().unwrap()), version(&object.metadata));
+            }
+        }
+        for secret in self.secrets().list(&ListParams::default()).await.unwrap() {
+            versions.insert(format!("Secret/{}", secret.metadata.name.clone().unwrap()), version(&secret.metadata));
+        }
+        for resource in self.resources().list(&ListParams::default()).await.unwrap() {
+            versions.insert(format!("resource/{}", resource.metadata.name.clone().unwrap()), version(&resource.metadata));
+        }
+        versions
+    }
+}
+
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
+    for _ in 0..150 {
+        if check().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it never happened: {what}");
+}
+
+async fn client() -> Client {
+    let path = std::env::var("TEST_KUBECONFIG").unwrap_or_else(|_| {
+        panic!("TEST_KUBECONFIG is not set: these tests need a real API server; run them by `make test`")
+    });
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let file = Kubeconfig::read_from(path).unwrap();
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+    Client::try_from(config).unwrap()
+}
+
+/// Installs the definition; several tests may do so at a time.
+async fn install(client: &Client) {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let (name, params) = ("aetherconnects.aetherconnect.io", PatchParams::apply("test").force());
+    definitions.patch(name, &params, &Patch::Apply(api::crd())).await.unwrap();
+    eventually("the definition is established", || async {
+        let live = definitions.get(name).await.unwrap();
+        let conditions = live.status.and_then(|status| status.conditions).unwrap_or_default();
+        let established = conditions.iter().any(|c| c.type_ == "Established" && c.status == "True");
+        let all: Api<DynamicObject> = Api::all_with(client.clone(), &reconcile::resource());
+        established && all.list(&ListParams::default().limit(1)).await.is_ok()
+    })
+    .await;
+}
