@@ -13,10 +13,14 @@ async fn a_logout_is_confirmed_and_the_token_is_refused_from_then_on() {
     let answer = api.post(PATH, Some(&user.token), json!({})).await;
     answer.assert(200, json!({"success": true, "message": "Logged out successfully"}));
     let get = async || api.get("/api/auth/profile", Some(&user.token)).await;
-    eventually("the token to be refused", Duration::from_secs(1), get, |a| a.status == 401).await.assert(401, guard_401());
+    eventually("the token to be refused", Duration::from_secs(1), get, |a| a.status == 401)
+        .await
+        .assert(401, guard_401());
     api.get("/api/auth/ws-token", Some(&user.token)).await.assert(401, guard_401());
     let rooms = async || api.get("/api/rooms", Some(&user.token)).await;
-    eventually("rooms to be refused", Duration::from_secs(1), rooms, |a| a.status == 401).await.assert(401, guard_401());
+    eventually("rooms to be refused", Duration::from_secs(1), rooms, |a| a.status == 401)
+        .await
+        .assert(401, guard_401());
 }
 
 #[tokio::test]

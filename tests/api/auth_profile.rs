@@ -33,11 +33,9 @@ async fn any_of_the_fields_can_be_changed_alone() {
     let user = User::register(&api, "change").await;
     let renamed = unique("renamed");
     let mut so_far = json!({});
-    for (field, value, name) in [
-        ("firstName", "Jane", "Jane Doe"),
-        ("lastName", "Roe", "Jane Roe"),
-        ("username", &renamed, "Jane Roe"),
-    ] {
+    for (field, value, name) in
+        [("firstName", "Jane", "Jane Doe"), ("lastName", "Roe", "Jane Roe"), ("username", &renamed, "Jane Roe")]
+    {
         so_far[field] = value.into();
         so_far["name"] = name.into();
         let expected = json!({

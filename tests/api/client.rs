@@ -37,5 +37,8 @@ fn clients_of_two_replicas_see_each_other_over_redis() {
 
 #[test]
 fn clients_of_two_replicas_see_each_other_without_redis() {
-    check(&Stack::start(&Options { store: Store::Real, redis: false, ..Options::default() }.replicas(2)), &["replicas"]);
+    check(
+        &Stack::start(&Options { store: Store::Real, redis: false, ..Options::default() }.replicas(2)),
+        &["replicas"],
+    );
 }

@@ -37,7 +37,8 @@ async fn answers_tell_how_much_of_the_limit_is_left() {
     let stack = Stack::start(&embedded().env("RATE_LIMIT_MAX", 5));
     let api = stack.api();
     let left = |answer: &Answer| -> u64 {
-        let name = ["ratelimit-remaining", "x-ratelimit-remaining"].into_iter().find(|name| answer.header(name).is_some());
+        let name =
+            ["ratelimit-remaining", "x-ratelimit-remaining"].into_iter().find(|name| answer.header(name).is_some());
         answer.header(name.expect("a header of what is left")).unwrap().parse().unwrap()
     };
     let (first, second) = (ask(&api).await, ask(&api).await);
@@ -83,7 +84,11 @@ async fn a_forwarded_address_is_believed_only_from_a_trusted_proxy() {
     assert_eq!(ask_for(&api, "203.0.113.1").await, 401);
     assert_eq!(ask_for(&api, "203.0.113.1").await, 429);
     assert_eq!(ask_for(&api, "203.0.113.2").await, 401);
-    assert_eq!(ask_for(&api, "198.51.100.7, 203.0.113.2").await, 429, "what the client itself put first is not believed");
+    assert_eq!(
+        ask_for(&api, "198.51.100.7, 203.0.113.2").await,
+        429,
+        "what the client itself put first is not believed"
+    );
 }
 
 #[tokio::test]

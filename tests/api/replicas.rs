@@ -14,7 +14,7 @@ async fn a_logout_reaches_every_replica(redis: bool) {
     let stack = pair(redis);
     let (here, there) = (stack.api(), stack.api_of(1));
     let user = User::register(&here, "everywhere").await;
-    let socket = Socket::connect(&there, &user).await;
+    let mut socket = Socket::connect(&there, &user).await;
     for path in ["/api/auth/profile", "/api/rooms"] {
         assert_eq!(there.get(path, Some(&user.token)).await.status, 200);
     }
@@ -23,7 +23,7 @@ async fn a_logout_reaches_every_replica(redis: bool) {
         let status = async || there.get(path, Some(&user.token)).await.status;
         eventually("the logout to arrive", SOON, status, |status| *status == 401).await;
     }
-    eventually("the socket to be closed", SOON, async || socket.is_closed().await, |closed| *closed).await;
+    socket.assert_closes_within(SOON).await;
 }
 
 #[tokio::test]

@@ -41,7 +41,8 @@ async fn a_made_room_is_returned_and_listed_with_its_owner_as_its_member() {
     let made = api.post(PATH, Some(&user.token), body).await;
     made.assert(201, json!({"success": true, "message": "<string>", "room": expected}));
     let listed = api.get(PATH, Some(&user.token)).await;
-    listed.assert(200, json!({"success": true, "message": "Rooms retrieved successfully", "rooms": [made.body["room"]]}));
+    listed
+        .assert(200, json!({"success": true, "message": "Rooms retrieved successfully", "rooms": [made.body["room"]]}));
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ impl Drop for Process {
         tell_undertaker(&format!("-{}", self.child.id()));
         if std::thread::panicking() {
             let text = self.log_text();
-            let tail: Vec<_> = text.lines().rev().take(15).collect();
+            let tail: Vec<_> = text.lines().rev().take(8).collect();
             let tail: Vec<_> = tail.into_iter().rev().collect();
             eprintln!("-- the end of {}'s log --\n{}", self.name, tail.join("\n"));
         }

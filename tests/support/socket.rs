@@ -85,10 +85,21 @@ impl Socket {
         ack
     }
 
-    /// Whether the server has closed this socket (a poll is refused, or says so).
-    pub async fn is_closed(&self) -> bool {
-        let answer = self.api.get(&self.path, None).await;
-        answer.status != 200 || answer.body.as_str().is_some_and(|text| text.starts_with('1') || text.contains("\u{1e}1"))
+    /// Waits until the server closes this socket; panics if it hasn't by then.
+    pub async fn assert_closes_within(&mut self, limit: Duration) {
+        // Of the namespace (41) or of the whole connection (1); a session that is gone is refused.
+        let closing = |packet: &String| packet == "41" || packet == "1";
+        let search = async {
+            while !self.packets.iter().any(closing) {
+                let answer = self.api.get(&self.path, None).await;
+                if answer.status != 200 {
+                    return;
+                }
+                self.keep(&answer).await;
+            }
+        };
+        let closed = tokio::time::timeout(limit, search).await.is_ok();
+        assert!(closed, "still open after {limit:?}; it got {:?}", self.packets);
     }
 
     async fn post(&self, packet: &str) {
@@ -115,6 +126,10 @@ impl Socket {
     async fn poll(&mut self) {
         let answer = self.api.get(&self.path, None).await;
         assert_eq!(answer.status, 200, "{answer:?}");
+        self.keep(&answer).await;
+    }
+
+    async fn keep(&mut self, answer: &Answer) {
         // A payload that is one JSON number or so has been read as JSON: packets are text all the same.
         let text = answer.body.as_str().map_or_else(|| answer.body.to_string(), str::to_owned);
         for packet in text.split(SEPARATOR) {

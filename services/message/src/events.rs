@@ -112,7 +112,7 @@ pub(crate) fn error(message: &str, context: &str) -> Event {
 
 /// The answer to a call that failed.
 pub(crate) fn refusal(call: Option<i64>, error: &Error) -> Option<Event> {
-    let body = json!({"success": false, "message": error.message, "error": error.message, "code": error.reason});
+    let body = json!({"success": false, "message": error.message, "error": error.message});
     Event::answer(call, &body)
 }
 

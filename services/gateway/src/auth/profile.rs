@@ -13,7 +13,7 @@ use crate::{
     error::{Answer, ErrorBody, Failure, UnauthorizedBody},
 };
 
-/// The specification's word for an update that failed; what is to be mended follows it where that is known.
+/// The specification's whole message for a taken user name; of bad fields, it is followed by what is to be mended.
 const FAILED: &str = "Failed to update user profile";
 
 /// What to change; absent fields stay as they are.
@@ -56,7 +56,7 @@ pub(crate) async fn get(State(app): State<App>, session: Session) -> Answer<axum
     responses(
         (status = 200, description = "The profile as it is now", body = UserBody),
         (status = 400, description = "A field is wrong, or the user name is taken", body = ErrorBody,
-            example = json!({"success": false, "message": "Failed to update user profile: username is already taken"})),
+            example = json!({"success": false, "message": "Failed to update user profile"})),
         (status = 401, description = "No valid token", body = UnauthorizedBody)))]
 pub(crate) async fn put(
     State(app): State<App>,
@@ -82,7 +82,7 @@ async fn update(app: &App, session: &Session, body: ProfileBody) -> Answer<axum:
 
 fn failed(error: Error) -> Error {
     let message = match error.code {
-        Code::Conflict => format!("{FAILED}: username is already taken"),
+        Code::Conflict => FAILED.to_owned(),
         Code::Invalid if error.fields.is_empty() => FAILED.to_owned(),
         Code::Invalid => format!("{FAILED}: {}", error.message),
         _ => return error,
