@@ -38,7 +38,6 @@ impl App {
         let auth = AuthServiceClient::new(auth_channel.clone());
         let revocations = guard::follow(auth.clone(), stop.clone());
         let metrics = Arc::new(Metrics::new()?);
-        let (host, port) = config.socket_host.clone();
         // Tunnels are closed early in the grace, so that open requests keep the rest of it.
         let closing = (config.grace / 2).min(Duration::from_secs(2));
         Ok(Self {
@@ -48,7 +47,7 @@ impl App {
             upstreams: Arc::new(Upstreams::new(auth_channel, message_channel)),
             limits: Arc::new(Limits::new(config.rate_limit, config.login_rate_limit, config.rate_window)),
             proxies: Arc::new(Proxies::new(config.trusted_proxies.clone())),
-            proxy: Arc::new(Proxy::new(host, port, Arc::clone(&metrics), closing, stop.clone())),
+            proxy: Arc::new(Proxy::new(config.socket_hosts.clone(), Arc::clone(&metrics), closing, stop.clone())),
             metrics,
             docs: Arc::new(Docs::new()),
             origins: config.origins.clone().into(),

@@ -23,8 +23,8 @@ pub struct Config {
     pub auth_url: String,
     /// `MESSAGE_SERVICE_GRPC_URL`
     pub message_url: String,
-    /// Host and port of `MESSAGE_SERVICE_HTTP_URL`; the host may stand for several replicas.
-    pub socket_host: (String, u16),
+    /// Hosts and ports of `MESSAGE_SERVICE_HTTP_URL`: one host name that stands for all replicas, or a list of them.
+    pub socket_hosts: Vec<(String, u16)>,
     /// The keys that access tokens are verified with (`JWT_SECRET`, `JWT_SECRET_PREVIOUS`).
     pub keys: Keys,
     /// Web pages' origins that may use the API (`FRONTEND_URL`).
@@ -58,7 +58,7 @@ impl Config {
             metrics_port: env.parse("METRICS_PORT", 9090)?,
             auth_url: grpc_url(env, "AUTH_SERVICE_GRPC_URL", "http://localhost:50001")?,
             message_url: grpc_url(env, "MESSAGE_SERVICE_GRPC_URL", "http://localhost:50002")?,
-            socket_host: host_and_port(&env.text("MESSAGE_SERVICE_HTTP_URL", "http://localhost:3001"))?,
+            socket_hosts: hosts(&env.list("MESSAGE_SERVICE_HTTP_URL", "http://localhost:3001"))?,
             keys: Keys::from_env(TokenKind::Access, env)?,
             origins: origins(&env.list("FRONTEND_URL", "http://localhost:3004"))?,
             rate_limit: env.parse("RATE_LIMIT_MAX", rate_limit)?,
@@ -85,6 +85,10 @@ fn grpc_url(env: &Env, name: &'static str, default: &str) -> Result<String, Conf
         Some("http" | "https") if parsed.host().is_some() => Ok(url),
         _ => Err(invalid(name, &url, "use a URL such as http://localhost:50001")),
     }
+}
+
+fn hosts(urls: &[String]) -> Result<Vec<(String, u16)>, ConfigError> {
+    urls.iter().map(|url| host_and_port(url)).collect()
 }
 
 fn host_and_port(url: &str) -> Result<(String, u16), ConfigError> {
@@ -142,7 +146,7 @@ mod tests {
     fn the_secret_is_all_that_must_be_set() {
         let config = Config::from_env(&env()).unwrap();
         assert_eq!((config.port, config.rate_limit, config.login_rate_limit), (3000, 100, 20));
-        assert_eq!(config.socket_host, ("localhost".to_owned(), 3001));
+        assert_eq!(config.socket_hosts, [("localhost".to_owned(), 3001)]);
         assert!(refusal(&Env::default()).starts_with("JWT_SECRET is not set"));
     }
 

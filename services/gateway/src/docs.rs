@@ -2,6 +2,8 @@
 
 mod html;
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::State,
@@ -69,7 +71,19 @@ pub fn openapi_json() -> String {
 }
 
 fn description() -> Value {
-    serde_json::to_value(Api::openapi()).unwrap_or_default()
+    sorted(serde_json::to_value(Api::openapi()).unwrap_or_default())
+}
+
+/// With every object's keys in order: whether the library keeps them so depends on what else is built with it.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let fields: BTreeMap<String, Value> = fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            fields.into_iter().collect()
+        }
+        other => other,
+    }
 }
 
 /// The description in both forms, made once.

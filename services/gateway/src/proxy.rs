@@ -49,14 +49,13 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn new(
-        host: String,
-        port: u16,
+        hosts: Vec<(String, u16)>,
         metrics: Arc<Metrics>,
         closing: Duration,
         stop: CancellationToken,
     ) -> Self {
         Self {
-            replicas: Replicas::new(host, port),
+            replicas: Replicas::new(hosts),
             client: polling::client(),
             metrics,
             tunnels: TaskTracker::new(),

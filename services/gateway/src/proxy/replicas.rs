@@ -10,6 +10,8 @@ use std::{
 };
 
 use aether_common::Error;
+use anyhow::Context as _;
+use futures::future;
 use tokio::{net::lookup_host, sync::Mutex};
 
 /// A new replica takes part, and a gone one doesn't any more, after so long.
@@ -18,10 +20,9 @@ const FRESH: Duration = Duration::from_secs(1);
 const USABLE: Duration = Duration::from_secs(60);
 const LOOKUP_TIME_OUT: Duration = Duration::from_secs(1);
 
-/// A host name that stands for all replicas.
+/// Host names that together stand for all replicas: on a cluster it is one.
 pub(super) struct Replicas {
-    host: String,
-    port: u16,
+    hosts: Vec<(String, u16)>,
     next: AtomicUsize,
     known: Mutex<Known>,
 }
@@ -34,8 +35,8 @@ struct Known {
 }
 
 impl Replicas {
-    pub(super) fn new(host: String, port: u16) -> Self {
-        Self { host, port, next: AtomicUsize::new(0), known: Mutex::default() }
+    pub(super) fn new(hosts: Vec<(String, u16)>) -> Self {
+        Self { hosts, next: AtomicUsize::new(0), known: Mutex::default() }
     }
 
     /// Every replica. The lock is held while the name is looked up, so that many requests make one look-up.
@@ -48,7 +49,7 @@ impl Replicas {
                     known.addresses = addresses;
                     known.answered = Some(Instant::now());
                 }
-                Err(error) => tracing::warn!(host = self.host, "replicas can't be looked up: {error:#}"),
+                Err(error) => tracing::warn!("replicas of the message service can't be looked up: {error:#}"),
             }
             known.asked = Some(Instant::now());
         }
@@ -68,12 +69,20 @@ impl Replicas {
         order
     }
 
+    /// What one name answers is enough: the others may be gone.
     async fn look_up(&self) -> anyhow::Result<Arc<[SocketAddr]>> {
-        let answer = tokio::time::timeout(LOOKUP_TIME_OUT, lookup_host((self.host.as_str(), self.port))).await??;
-        let mut addresses: Vec<SocketAddr> = answer.collect();
+        let names = self.hosts.iter().map(|(host, port)| async move {
+            let answer = tokio::time::timeout(LOOKUP_TIME_OUT, lookup_host((host.as_str(), *port))).await;
+            Ok(answer.with_context(|| host.clone())?.with_context(|| host.clone())?.collect::<Vec<_>>())
+        });
+        let answers: Vec<anyhow::Result<Vec<SocketAddr>>> = future::join_all(names).await;
+        let mut addresses: Vec<SocketAddr> = answers.iter().flatten().flatten().copied().collect();
         addresses.sort_unstable();
         addresses.dedup();
-        anyhow::ensure!(!addresses.is_empty(), "no address");
+        if addresses.is_empty() {
+            let failure = answers.into_iter().find_map(Result::err);
+            return Err(failure.unwrap_or_else(|| anyhow::anyhow!("no address")));
+        }
         Ok(addresses.into())
     }
 }
@@ -85,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn new_sessions_go_round_all_replicas() {
-        let replicas = Replicas::new("localhost".into(), 1);
+        let replicas = Replicas::new(Vec::new());
         let all: Vec<SocketAddr> = (1..=3).map(|n| SocketAddr::from(([10, 0, 0, n], 3001))).collect();
         let first: Vec<SocketAddr> = (0..3).map(|_| replicas.rotation(&all)[0]).collect();
         assert_eq!(first, all);
@@ -94,13 +103,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_cannot_be_resolved_is_an_outage() {
-        let error = Replicas::new("no-such-host.invalid".into(), 1).current().await.unwrap_err();
+        let error = Replicas::new(vec![("no-such-host.invalid".into(), 1)]).current().await.unwrap_err();
         assert_eq!(error.code, aether_common::Code::Unavailable);
     }
 
     #[tokio::test]
     async fn an_address_stands_for_itself() {
-        let all = Replicas::new("127.0.0.1".into(), 3001).current().await.unwrap();
+        let all = Replicas::new(vec![("127.0.0.1".into(), 3001)]).current().await.unwrap();
         assert_eq!(all.as_ref(), [SocketAddr::from(([127, 0, 0, 1], 3001))]);
     }
 }

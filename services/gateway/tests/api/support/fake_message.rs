@@ -1,0 +1,127 @@
+//! One public room, `general`, with a hundred and one messages, and what users add.
+
+use std::sync::Mutex;
+
+use aether_common::{Code, Error, grpc::Caller};
+use aether_proto::message::{
+    CreateRoomRequest, GetHistoryRequest, GetHistoryResponse, GetMembershipRequest, GetMembershipResponse,
+    GetRoomRequest, JoinRoomRequest, LeaveRoomRequest, LeaveRoomResponse, ListRoomsRequest, ListRoomsResponse, Message,
+    Room, RoomResponse, SendMessageRequest, SendMessageResponse, message_service_server::MessageService,
+};
+use prost_types::Timestamp;
+use tonic::{Request, Response, Status};
+
+pub(crate) const GENERAL: &str = "635a5e3b8bb9e8b3c8e9f5d2";
+const MESSAGES: u64 = 101;
+
+pub(crate) struct FakeMessage(Mutex<Vec<Room>>);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+fn room(id: &str, name: &str, description: &str, kind: &str) -> Room {
+    let at = Some(Timestamp { seconds: 1_698_400_800, nanos: 0 });
+    Room {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        description: description.to_owned(),
+        room_type: kind.to_owned(),
+        created_by: "system".to_owned(),
+        members: Vec::new(),
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+impl Default for FakeMessage {
+    fn default() -> Self {
+        Self(Mutex::new(vec![room(GENERAL, "general", "General discussion room", "public")]))
+    }
+}
+
+fn not_found() -> Status {
+    Error::new(Code::NotFound, "ROOM_NOT_FOUND", "no such room").into()
+}
+
+fn member<T>(request: &Request<T>) -> String {
+    let caller = Caller::from_metadata(request.metadata());
+    assert!(caller.token.is_some(), "a call without a token");
+    "1".to_owned()
+}
+
+#[tonic::async_trait]
+impl MessageService for FakeMessage {
+    async fn send_message(&self, _: Request<SendMessageRequest>) -> Answer<SendMessageResponse> {
+        Err(Status::unimplemented("the gateway sends no message"))
+    }
+
+    async fn get_history(&self, request: Request<GetHistoryRequest>) -> Answer<GetHistoryResponse> {
+        let (user, wanted) = (member(&request), request.into_inner());
+        let rooms = self.0.lock().unwrap();
+        let room = rooms.iter().find(|r| r.id == wanted.room || r.name == wanted.room).ok_or_else(not_found)?;
+        if !room.members.contains(&user) {
+            return Err(Error::new(Code::Forbidden, "NOT_A_MEMBER", "You are not a member of this room").into());
+        }
+        let at = Some(Timestamp { seconds: 1_698_400_860, nanos: 0 });
+        let message = |seq: u64| Message {
+            id: format!("{seq:024x}"),
+            user_id: "1".to_owned(),
+            username: "John Doe".to_owned(),
+            room_id: room.id.clone(),
+            content: "Hello, world!".to_owned(),
+            message_type: "text".to_owned(),
+            metadata: (seq == 100).then(|| "{\"edited\":true}".to_owned()),
+            created_at: at,
+            updated_at: at,
+            seq,
+            temp_id: None,
+        };
+        let newest = MESSAGES.saturating_sub(u64::from(wanted.page - 1) * u64::from(wanted.limit));
+        let oldest = newest.saturating_sub(wanted.limit.into());
+        Ok(Response::new(GetHistoryResponse {
+            messages: (oldest + 1..=newest).map(message).collect(),
+            total_items: MESSAGES,
+        }))
+    }
+
+    async fn list_rooms(&self, request: Request<ListRoomsRequest>) -> Answer<ListRoomsResponse> {
+        let user = member(&request);
+        let rooms = self.0.lock().unwrap().iter().filter(|room| room.members.contains(&user)).cloned().collect();
+        Ok(Response::new(ListRoomsResponse { rooms }))
+    }
+
+    async fn create_room(&self, request: Request<CreateRoomRequest>) -> Answer<RoomResponse> {
+        let (user, wanted) = (member(&request), request.into_inner());
+        let mut rooms = self.0.lock().unwrap();
+        if rooms.iter().any(|room| room.name == wanted.name) {
+            return Err(Error::new(Code::Conflict, "ROOM_EXISTS", "A room with this name already exists").into());
+        }
+        let kind = if wanted.room_type.is_empty() { "public" } else { &wanted.room_type };
+        let made = Room { members: vec![user], ..room("room-2", &wanted.name, &wanted.description, kind) };
+        rooms.push(made.clone());
+        Ok(Response::new(RoomResponse { room: Some(made) }))
+    }
+
+    async fn join_room(&self, request: Request<JoinRoomRequest>) -> Answer<RoomResponse> {
+        let (user, wanted) = (member(&request), request.into_inner().room);
+        let mut rooms = self.0.lock().unwrap();
+        let room = rooms.iter_mut().find(|r| r.id == wanted || r.name == wanted).ok_or_else(not_found)?;
+        room.members = vec![user, "2".to_owned()];
+        Ok(Response::new(RoomResponse { room: Some(room.clone()) }))
+    }
+
+    async fn leave_room(&self, request: Request<LeaveRoomRequest>) -> Answer<LeaveRoomResponse> {
+        let (user, wanted) = (member(&request), request.into_inner().room);
+        let mut rooms = self.0.lock().unwrap();
+        let room = rooms.iter_mut().find(|r| r.id == wanted || r.name == wanted).ok_or_else(not_found)?;
+        room.members.retain(|member| *member != user);
+        Ok(Response::new(LeaveRoomResponse {}))
+    }
+
+    async fn get_room(&self, _: Request<GetRoomRequest>) -> Answer<RoomResponse> {
+        Err(Status::unimplemented("not asked by the gateway"))
+    }
+
+    async fn get_membership(&self, _: Request<GetMembershipRequest>) -> Answer<GetMembershipResponse> {
+        Err(Status::unimplemented("not asked by the gateway"))
+    }
+}
