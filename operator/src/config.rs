@@ -53,13 +53,15 @@ impl Config {
         let images = Images::default();
         let port = or("OPERATOR_HTTP_PORT", "8080");
         let format = or("LOG_FORMAT", "json");
-        anyhow::ensure!(
-            matches!(format.as_str(), "json" | "text"),
-            "LOG_FORMAT must be json or text, not {format}"
-        );
+        anyhow::ensure!(matches!(format.as_str(), "json" | "text"), "LOG_FORMAT must be json or text, not {format}");
         let namespaces = or("WATCH_NAMESPACES", "");
         Ok(Self {
-            watch_namespaces: namespaces.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Into::into).collect(),
+            watch_namespaces: namespaces
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(Into::into)
+                .collect(),
             identity: get("POD_NAME").unwrap_or_else(|| format!("operator-{:08x}", rand::rng().random::<u32>())),
             namespace: or("POD_NAMESPACE", "default"),
             images: Images {

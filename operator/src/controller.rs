@@ -61,11 +61,7 @@ pub async fn run(reconciler: Reconciler, metrics: Metrics, namespaces: &[String]
         [] => vec![None],
         some => some.iter().map(|name| Some(name.as_str())).collect(),
     };
-    let context = Arc::new(Context {
-        reconciler,
-        metrics,
-        failures: Mutex::default(),
-    });
+    let context = Arc::new(Context { reconciler, metrics, failures: Mutex::default() });
     join_all(scopes.into_iter().map(|scope| run_scope(scope, context.clone(), shutdown.clone()))).await;
 }
 
@@ -141,6 +137,8 @@ async fn reconcile_one(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
     .await
 }
 
+// The signature is the controller's.
+#[allow(clippy::needless_pass_by_value)]
 fn after_failure(object: Arc<DynamicObject>, _: &Error, context: Arc<Context>) -> Action {
     let mut failures = lock(&context);
     let count = failures.entry(Name::from_obj_with(&object, reconcile::resource())).or_default();

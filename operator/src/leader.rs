@@ -32,11 +32,7 @@ pub struct Candidate {
 impl Candidate {
     /// A candidate by this name.
     pub fn new(client: Client, namespace: &str, identity: &str) -> Self {
-        Self {
-            api: Api::namespaced(client, namespace),
-            identity: identity.to_owned(),
-            seen: None,
-        }
+        Self { api: Api::namespaced(client, namespace), identity: identity.to_owned(), seen: None }
     }
 
     /// Waits until the lease is this candidate's.
@@ -90,10 +86,7 @@ impl Candidate {
     async fn try_once(&mut self) -> Result<bool, kube::Error> {
         let Some(lease) = self.api.get_opt(LEASE).await? else {
             let lease = Lease {
-                metadata: ObjectMeta {
-                    name: Some(LEASE.into()),
-                    ..ObjectMeta::default()
-                },
+                metadata: ObjectMeta { name: Some(LEASE.into()), ..ObjectMeta::default() },
                 spec: Some(self.spec(&self.identity, 0)),
             };
             return won(self.api.create(&PostParams::default(), &lease).await);

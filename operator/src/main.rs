@@ -1,14 +1,12 @@
 //! `aetherconnect-operator`: runs the operator, or prints the definition of the resource (`crds`).
 
-use std::{net::Ipv6Addr, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use aether_operator::{
-    api,
-    config::Config,
-    controller, http,
-    leader::Candidate,
-    metrics::Metrics,
-    reconcile::Reconciler,
+    api, config::Config, controller, http, leader::Candidate, metrics::Metrics, reconcile::Reconciler,
     resources::MANAGER,
 };
 use anyhow::Context;
@@ -42,7 +40,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     start_logging(&config)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Metrics::new()?;
-    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, config.http_port)).await;
+    let listener = listen(config.http_port).await;
     let listener = listener.with_context(|| format!("can't listen on OPERATOR_HTTP_PORT {}", config.http_port))?;
     tokio::spawn(axum::serve(listener, http::routes(metrics.clone())).into_future());
 
@@ -57,15 +55,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(namespaces = ?config.watch_namespaces, "reconciling");
     metrics.leads();
 
-    let reporter = Reporter {
-        controller: MANAGER.into(),
-        instance: Some(config.identity.clone()),
-    };
-    let reconciler = Reconciler {
-        recorder: Recorder::new(client.clone(), reporter),
-        client,
-        images: config.images,
-    };
+    let reporter = Reporter { controller: MANAGER.into(), instance: Some(config.identity.clone()) };
+    let reconciler = Reconciler { recorder: Recorder::new(client.clone(), reporter), client, images: config.images };
     let work = controller::run(reconciler, metrics, &config.watch_namespaces, shutdown.clone());
     let late = async {
         shutdown.cancelled().await;
@@ -79,6 +70,14 @@ async fn run(config: Config) -> anyhow::Result<()> {
     candidate.release().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Listens on all addresses, whether or not the node speaks IPv6.
+async fn listen(port: u16) -> std::io::Result<TcpListener> {
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
+    }
 }
 
 fn start_logging(config: &Config) -> anyhow::Result<()> {

@@ -6,7 +6,9 @@ use std::{
 };
 
 use kube::{api::DynamicObject, runtime::reflector::Store};
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// All metrics; clones share them.
 #[derive(Clone)]
@@ -36,14 +38,7 @@ impl Metrics {
         for result in ["ok", "error"] {
             reconciles.with_label_values(&[result]);
         }
-        Ok(Self {
-            registry,
-            reconciles,
-            duration,
-            instances,
-            leader,
-            stores: Arc::default(),
-        })
+        Ok(Self { registry, reconciles, duration, instances, leader, stores: Arc::default() })
     }
 
     /// Counts a reconciliation.

@@ -18,7 +18,9 @@ pub use components::{
 };
 pub use parse::{ParseError, parse};
 pub use status::{AetherConnectStatus, ComponentStatus};
-pub use stores::{ExternalStore, JwtSpec, ManagedRedis, ManagedStore, Redis, RedisSpec, SecretKey, SecretName, Storage};
+pub use stores::{
+    ExternalStore, JwtSpec, ManagedRedis, ManagedStore, Redis, RedisSpec, SecretKey, SecretName, Storage,
+};
 pub use stores::{Store, StoreSpec};
 
 /// `apiVersion` of the resource.

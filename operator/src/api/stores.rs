@@ -77,10 +77,7 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self {
-            size: "1Gi".into(),
-            class_name: None,
-        }
+        Self { size: "1Gi".into(), class_name: None }
     }
 }
 

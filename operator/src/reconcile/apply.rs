@@ -46,10 +46,7 @@ async fn refuse_foreign(cluster: &Cluster, instance: &Instance<'_>, child: &Chil
     match cluster.get(child.kind, &child.name).await? {
         // Ours, without its labels: applying puts them back.
         Some(live) if is_owned(&live, instance) => Ok(()),
-        Some(_) => Err(Error::NameTaken {
-            kind: child.kind,
-            name: child.name.clone(),
-        }),
+        Some(_) => Err(Error::NameTaken { kind: child.kind, name: child.name.clone() }),
         None => Ok(()),
     }
 }

@@ -37,10 +37,7 @@ impl Kind {
 impl Cluster {
     /// Access to one namespace.
     pub fn new(client: Client, namespace: &str) -> Self {
-        Self {
-            client,
-            namespace: namespace.to_owned(),
-        }
+        Self { client, namespace: namespace.to_owned() }
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
@@ -66,10 +63,8 @@ impl Cluster {
 
     /// Applies an object server-side and returns what became of it.
     pub async fn apply(&self, child: &Child, body: &Value) -> Result<Value, Error> {
-        let params = PatchParams {
-            field_validation: Some(ValidationDirective::Strict),
-            ..PatchParams::apply(MANAGER).force()
-        };
+        let params =
+            PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(MANAGER).force() };
         let applied = self.api(child.kind).patch(&child.name, &params, &Patch::Apply(body)).await;
         to_value(applied.map_err(Error::during("apply", &child.name))?)
     }
@@ -88,19 +83,13 @@ impl Cluster {
     /// Creates a Secret; fails when there is one.
     pub async fn create_secret(&self, name: &str, body: Value) -> Result<Secret, Error> {
         let secret = serde_json::from_value(body)?;
-        let params = PostParams {
-            field_manager: Some(MANAGER.into()),
-            ..PostParams::default()
-        };
+        let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
         self.secrets().create(&params, &secret).await.map_err(Error::during("create Secret", name))
     }
 
     /// Changes parts of a Secret.
     pub async fn patch_secret(&self, name: &str, patch: &Value) -> Result<Secret, Error> {
-        let params = PatchParams {
-            field_manager: Some(MANAGER.into()),
-            ..PatchParams::default()
-        };
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
         let patched = self.secrets().patch(name, &params, &Patch::Merge(patch)).await;
         patched.map_err(Error::during("patch Secret", name))
     }

@@ -87,13 +87,9 @@ mod tests {
     #[test]
     fn a_change_is_a_difference() {
         let live = json!({"a": 1, "list": [1, 2], "on": true});
-        for desired in [
-            json!({"a": 2}),
-            json!({"b": 1}),
-            json!({"list": [1]}),
-            json!({"list": [2, 1]}),
-            json!({"on": false}),
-        ] {
+        for desired in
+            [json!({"a": 2}), json!({"b": 1}), json!({"list": [1]}), json!({"list": [2, 1]}), json!({"on": false})]
+        {
             assert!(!covers(&live, &desired), "{desired}");
         }
     }

@@ -97,11 +97,7 @@ impl Fact {
     }
 
     fn new(state: State, reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            state,
-            reason: reason.to_owned(),
-            message: message.into(),
-        }
+        Self { state, reason: reason.to_owned(), message: message.into() }
     }
 }
 
@@ -117,10 +113,7 @@ pub struct Problem {
 impl Problem {
     /// A problem.
     pub fn new(condition: Condition, reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            condition,
-            fact: Fact::bad(reason, message),
-        }
+        Self { condition, fact: Fact::bad(reason, message) }
     }
 }
 

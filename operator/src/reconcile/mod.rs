@@ -49,7 +49,9 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// An object of the same name belongs to somebody else.
-    #[error("{kind:?} {name} exists and doesn't belong to this resource: rename or delete it, or name the resource differently")]
+    #[error(
+        "{kind:?} {name} exists and doesn't belong to this resource: rename or delete it, or name the resource differently"
+    )]
     NameTaken {
         /// Its kind.
         kind: Kind,
@@ -65,10 +67,7 @@ impl Error {
     /// Wraps an error of the client with what was tried.
     pub fn during(action: &str, what: impl Display) -> impl FnOnce(kube::Error) -> Self {
         let action = format!("{action} {what}");
-        move |source| Self::Request {
-            action,
-            source: Box::new(source),
-        }
+        move |source| Self::Request { action, source: Box::new(source) }
     }
 }
 
@@ -128,7 +127,7 @@ impl Reconciler {
             facts,
         };
         let previous = resource.status.clone().unwrap_or_default();
-        let status = status::build(report, &previous, Time(Timestamp::now()));
+        let status = status::build(report, &previous, &Time(Timestamp::now()));
         let is_ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
         self.write_status(object, &previous, status).await?;
         result?;
@@ -168,10 +167,9 @@ impl Reconciler {
     }
 
     async fn report_unreadable(&self, object: &DynamicObject, error: &str) -> Result<Duration, Error> {
-        let previous: AetherConnectStatus =
-            serde_json::from_value(object.data["status"].clone()).unwrap_or_default();
+        let previous: AetherConnectStatus = serde_json::from_value(object.data["status"].clone()).unwrap_or_default();
         let now = Time(Timestamp::now());
-        let status = status::unreadable(object.metadata.generation, error, &previous, now);
+        let status = status::unreadable(object.metadata.generation, error, &previous, &now);
         self.write_status(object, &previous, status).await?;
         // Only a change of the resource can help, and that is watched.
         Ok(RESYNC * 10)
@@ -187,10 +185,8 @@ impl Reconciler {
         if status == *previous {
             return Ok(());
         }
-        let (name, namespace) = (
-            object.metadata.name.clone().unwrap_or_default(),
-            object.metadata.namespace.clone().unwrap_or_default(),
-        );
+        let (name, namespace) =
+            (object.metadata.name.clone().unwrap_or_default(), object.metadata.namespace.clone().unwrap_or_default());
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource());
         let patch = json!({
             "apiVersion": API_VERSION,
@@ -200,7 +196,9 @@ impl Reconciler {
             "status": status,
         });
         let params = PatchParams::apply(MANAGER).force();
-        api.patch_status(&name, &params, &Patch::Apply(&patch)).await.map_err(Error::during("patch status of", &name))?;
+        api.patch_status(&name, &params, &Patch::Apply(&patch))
+            .await
+            .map_err(Error::during("patch status of", &name))?;
         events::tell(&self.recorder, object, previous, &status).await;
         Ok(())
     }
@@ -220,7 +218,8 @@ fn url(instance: &Instance<'_>, observed: &Observed) -> String {
 
 /// Ready and desired pods of everything that has pods.
 fn components(instance: &Instance<'_>, observed: &Observed) -> BTreeMap<String, ComponentStatus> {
-    let with_pods = observed.children.iter().filter(|((kind, _), _)| matches!(kind, Kind::Deployment | Kind::StatefulSet));
+    let with_pods =
+        observed.children.iter().filter(|((kind, _), _)| matches!(kind, Kind::Deployment | Kind::StatefulSet));
     let entries = with_pods.map(|((_, name), object)| {
         let (ready, desired) = counts(object);
         let component = name.strip_prefix(instance.name).unwrap_or(name).trim_start_matches('-');

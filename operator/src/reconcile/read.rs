@@ -23,10 +23,7 @@ pub struct Observed {
 
 /// Labels of everything that belongs to an instance.
 pub fn labels(instance: &Instance<'_>) -> String {
-    format!(
-        "app.kubernetes.io/managed-by={MANAGER},app.kubernetes.io/instance={}",
-        instance.name
-    )
+    format!("app.kubernetes.io/managed-by={MANAGER},app.kubernetes.io/instance={}", instance.name)
 }
 
 /// Reads it all.

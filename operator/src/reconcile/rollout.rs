@@ -70,9 +70,11 @@ fn deployment(object: &Value) -> Rollout {
         return Rollout::Complete;
     }
     let progress = format!("{updated} of {desired} pods are up to date, {available} available");
-    let deadline = status["conditions"].as_array().into_iter().flatten().any(|condition| {
-        condition["type"] == "Progressing" && condition["reason"] == "ProgressDeadlineExceeded"
-    });
+    let deadline = status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Progressing" && condition["reason"] == "ProgressDeadlineExceeded");
     if deadline {
         return Rollout::Failed {
             reason: "ProgressDeadlineExceeded".into(),

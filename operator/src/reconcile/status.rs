@@ -23,7 +23,7 @@ pub struct Report {
 }
 
 /// Builds the status; conditions that didn't change keep their time.
-pub fn build(report: Report, previous: &AetherConnectStatus, now: Time) -> AetherConnectStatus {
+pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> AetherConnectStatus {
     let (ready, progressing, degraded) = summary(&report.facts);
     let is_ready = ready.state == State::Good;
     let condition = |kind: &str, fact: &Fact| {
@@ -38,11 +38,8 @@ pub fn build(report: Report, previous: &AetherConnectStatus, now: Time) -> Aethe
             last_transition_time: old.map_or_else(|| now.clone(), |old| old.last_transition_time.clone()),
         }
     };
-    let mut conditions = vec![
-        condition("Ready", &ready),
-        condition("Progressing", &progressing),
-        condition("Degraded", &degraded),
-    ];
+    let mut conditions =
+        vec![condition("Ready", &ready), condition("Progressing", &progressing), condition("Degraded", &degraded)];
     conditions.extend(report.facts.iter().map(|(kind, fact)| condition(kind.as_str(), fact)));
     AetherConnectStatus {
         observed_generation: report.generation,
@@ -60,10 +57,7 @@ fn summary(facts: &Facts) -> (Fact, Fact, Fact) {
     let waiting = first(State::Waiting);
     let told = |(kind, fact): (&Condition, &Fact)| format!("{}: {}", kind.as_str(), fact.message);
     let ready = match bad.or(waiting).or(first(State::Paused)) {
-        Some((kind, fact)) => Fact {
-            message: told((kind, fact)),
-            ..fact.clone()
-        },
+        Some((kind, fact)) => Fact { message: told((kind, fact)), ..fact.clone() },
         None => Fact::good("AllAvailable", "all services are available and up to date"),
     };
     let progressing = match (waiting, bad) {
@@ -79,7 +73,12 @@ fn summary(facts: &Facts) -> (Fact, Fact, Fact) {
 }
 
 /// The status of a resource that can't be read: one written before the definition changed, for example.
-pub fn unreadable(generation: Option<i64>, error: &str, previous: &AetherConnectStatus, now: Time) -> AetherConnectStatus {
+pub fn unreadable(
+    generation: Option<i64>,
+    error: &str,
+    previous: &AetherConnectStatus,
+    now: &Time,
+) -> AetherConnectStatus {
     let message = format!("the resource can't be read: {error}. Correct the field, or remove it");
     let report = Report {
         generation,
@@ -88,7 +87,7 @@ pub fn unreadable(generation: Option<i64>, error: &str, previous: &AetherConnect
         components: previous.components.clone(),
         facts: Facts::new(),
     };
-    let mut status = build(report, previous, now.clone());
+    let mut status = build(report, previous, now);
     status.version.clone_from(&previous.version);
     let wrong = [("Ready", "False"), ("Progressing", "False"), ("Degraded", "True")];
     for (condition, (kind, value)) in status.conditions.iter_mut().zip(wrong) {

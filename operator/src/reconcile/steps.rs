@@ -26,13 +26,7 @@ const SERVICES: [(Condition, &str); 3] =
 /// Applies what can be applied now, and tells how far everything is.
 pub async fn run(cluster: &Cluster, instance: &Instance<'_>, observed: &mut Observed) -> (Facts, Result<(), Error>) {
     let children = Children::of(instance);
-    let mut walk = Walk {
-        cluster,
-        instance,
-        observed,
-        children: &children,
-        facts: Facts::new(),
-    };
+    let mut walk = Walk { cluster, instance, observed, children: &children, facts: Facts::new() };
     match walk.all().await {
         Ok(()) => (walk.facts, Ok(())),
         Err((condition, error)) => {
@@ -55,7 +49,10 @@ pub fn look(instance: &Instance<'_>, observed: &Observed) -> Facts {
     facts.insert(Condition::Migrations, fact);
     for (condition, service) in SERVICES {
         let live = observed.children.get(&(Kind::Deployment, instance.child(service)));
-        facts.insert(condition, live.map_or_else(|| nothing_yet(service), |live| pods_fact(live, Kind::Deployment, service, observed)));
+        facts.insert(
+            condition,
+            live.map_or_else(|| nothing_yet(service), |live| pods_fact(live, Kind::Deployment, service, observed)),
+        );
     }
     facts
 }
@@ -119,6 +116,7 @@ impl Walk<'_> {
         let child = &self.children.migration;
         if open {
             self.retry_failed(child).await?;
+            self.end_former(child).await?;
             self.ensure(child).await?;
         }
         let fact = match self.observed.children.get(&(Kind::Job, child.name.clone())) {
@@ -128,6 +126,18 @@ impl Walk<'_> {
         let done = fact.state == State::Good;
         self.facts.insert(Condition::Migrations, fact);
         Ok(done)
+    }
+
+    /// Two migrations must not run at a time: before one begins, those for former images and stores are ended.
+    async fn end_former(&mut self, child: &Child) -> Result<(), Error> {
+        let is_former = |key: &&(Kind, String)| key.0 == Kind::Job && key.1 != child.name;
+        let former: Vec<_> = self.observed.children.keys().filter(is_former).cloned().collect();
+        for key in former {
+            self.cluster.delete(key.0, &key.1).await?;
+            tracing::info!(name = key.1, "ended a former migration");
+            self.observed.children.remove(&key);
+        }
+        Ok(())
     }
 
     /// Removes a Job that failed a while ago, so that it is made again.
@@ -144,16 +154,19 @@ impl Walk<'_> {
 
     /// How a service stands, and whether it waits for its turn.
     fn service_fact(&self, child: &Child, service: &str) -> Fact {
-        let before = Condition::ALL.into_iter().find(|condition| {
-            self.facts.get(condition).is_some_and(|fact| fact.state != State::Good)
-        });
+        let before = Condition::ALL
+            .into_iter()
+            .find(|condition| self.facts.get(condition).is_some_and(|fact| fact.state != State::Good));
         let turn = before.map_or("", Condition::as_str);
         match self.observed.children.get(&(child.kind, child.name.clone())) {
             None => Fact::waiting("WaitingForTurn", format!("{service} waits for {turn}")),
             Some(live) => {
                 let fact = pods_fact(live, child.kind, service, self.observed);
                 if fact.state == State::Good && !apply::is_current(live, child) {
-                    return Fact::waiting("WaitingForTurn", format!("{service} runs as before; the change waits for {turn}"));
+                    return Fact::waiting(
+                        "WaitingForTurn",
+                        format!("{service} runs as before; the change waits for {turn}"),
+                    );
                 }
                 fact
             }
@@ -236,7 +249,9 @@ fn migration_fact(job: &Value, observed: &Observed) -> Fact {
             let next = "it is tried again every two minutes";
             Fact::bad(&reason, format!("Job {name} failed: {message}{why}; {next}"))
         }
-        (Rollout::Underway(_), Some((reason, message))) if reason != Rollout::UNSCHEDULABLE => Fact::bad(&reason, message),
+        (Rollout::Underway(_), Some((reason, message))) if reason != Rollout::UNSCHEDULABLE => {
+            Fact::bad(&reason, message)
+        }
         (Rollout::Underway(_), Some((reason, message))) => Fact::waiting(&reason, message),
         (Rollout::Underway(_), None) => Fact::waiting("Migrating", format!("Job {name} is running")),
     }

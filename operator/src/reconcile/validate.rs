@@ -46,7 +46,8 @@ pub fn is_ours(secret: &Secret, instance: &Instance<'_>) -> bool {
 /// Checks all Secrets that the services read, and hashes what they hold.
 pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<Hashes, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut keep = |result: Result<String, Problem>| result.map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let mut keep =
+        |result: Result<String, Problem>| result.map_err(|problem| problems.push(problem)).unwrap_or_default();
     let postgres = Uri {
         condition: Condition::Postgres,
         schemes: &["postgres", "postgresql"],
@@ -57,11 +58,8 @@ pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<Hashes, V
         schemes: &["mongodb", "mongodb+srv"],
         example: "mongodb://user:password@host:27017/database",
     };
-    let redis = Uri {
-        condition: Condition::Redis,
-        schemes: &["redis", "rediss"],
-        example: "redis://:password@host:6379",
-    };
+    let redis =
+        Uri { condition: Condition::Redis, schemes: &["redis", "rediss"], example: "redis://:password@host:6379" };
     let postgres = keep(postgres.read(observed, &instance.postgres_uri()));
     let mongodb = keep(mongodb.read(observed, &instance.mongodb_uri()));
     let redis = instance.redis_uri().map(|key| keep(redis.read(observed, &key))).unwrap_or_default();
@@ -91,7 +89,8 @@ pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<Hashes, V
 /// Which stores these are: where they are, without the password, and which Secret they were found by, as a managed
 /// store that begins anew has a new Secret.
 fn stores_hash(instance: &Instance<'_>, observed: &Observed, uris: [&str; 2]) -> String {
-    let uid = |name: &str| observed.secrets.get(name).and_then(|secret| secret.metadata.uid.as_deref()).unwrap_or_default();
+    let uid =
+        |name: &str| observed.secrets.get(name).and_then(|secret| secret.metadata.uid.as_deref()).unwrap_or_default();
     let place = |uri| str::rsplit_once(uri, '@').map_or(uri, |(_, place)| place);
     let (postgres, mongodb) = (instance.postgres_uri().name, instance.mongodb_uri().name);
     hash([uid(&postgres), place(uris[0]), uid(&mongodb), place(uris[1])])
@@ -179,7 +178,7 @@ impl Uri {
 
 fn is_host(host: &str) -> bool {
     let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, rest)) if rest.is_empty() => (address, None),
+        Some((address, "")) => (address, None),
         Some((address, rest)) => (address, rest.strip_prefix(':').or(Some(""))),
         None => match host.split_once(':') {
             Some((name, port)) => (name, Some(port)),

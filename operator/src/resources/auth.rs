@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     Child, Instance,
-    pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
+    pod::{common_env, jwt_env, redis_env, secret_var, with_user_env},
+    settings,
     workload::{Workload, resources, service, service_port},
 };
 
@@ -12,12 +13,8 @@ use super::{
 pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.auth;
     let postgres = instance.postgres_uri();
-    let mut env = common_env(instance, spec.log_level);
-    env.extend([
-        var("AUTH_SERVICE_GRPC_PORT", spec.grpc_port),
-        var("AUTH_SERVICE_HTTP_PORT", spec.http_port),
-        secret_var("DATABASE_URL", &postgres.name, &postgres.key),
-    ]);
+    let mut env = common_env(spec.log_level, settings::auth(instance.spec));
+    env.push(secret_var("DATABASE_URL", &postgres.name, &postgres.key));
     env.extend(redis_env(instance.redis_uri().as_ref()));
     env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
     with_user_env(env, &spec.env)

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Child, Instance, auth, message,
     pod::{common_env, jwt_env, var, with_user_env},
+    settings,
     workload::{Workload, resources, service, service_port},
 };
 use crate::api::ServiceType;
@@ -14,33 +15,15 @@ pub const METRICS_PORT: u16 = 9090;
 
 fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.gateway;
-    let mut env = common_env(instance, spec.log_level);
+    let mut env = common_env(spec.log_level, settings::gateway(instance.spec));
     env.extend([
-        var("API_GATEWAY_PORT", spec.port),
         var("METRICS_PORT", METRICS_PORT),
         var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)),
         var("MESSAGE_SERVICE_GRPC_URL", message::grpc_url(instance)),
         var("MESSAGE_SERVICE_HTTP_URL", message::socket_url(instance)),
     ]);
     env.extend(jwt_env(instance, &["JWT_SECRET"]));
-    env.extend(frontend_env(instance));
-    let limit = &spec.rate_limit;
-    let limits = [
-        ("RATE_LIMIT_MAX", limit.max),
-        ("RATE_LIMIT_WINDOW_SECONDS", limit.window_seconds),
-        ("LOGIN_RATE_LIMIT_MAX", limit.login_max),
-    ];
-    env.extend(limits.iter().filter_map(|(name, value)| value.map(|value| var(name, value))));
-    if !spec.trusted_proxies.is_empty() {
-        env.push(var("TRUSTED_PROXIES", spec.trusted_proxies.join(",")));
-    }
     with_user_env(env, &spec.env)
-}
-
-/// The variable for the web pages that may connect, when the resource names any.
-pub fn frontend_env(instance: &Instance<'_>) -> Option<Value> {
-    let origins = &instance.spec.gateway.cors.origins;
-    (!origins.is_empty()).then(|| var("FRONTEND_URL", origins.join(",")))
 }
 
 /// The Deployment.

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    Child, Instance, auth, gateway,
+    Child, Instance, auth,
     pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
+    settings,
     workload::{Workload, resources, service, service_port},
 };
 
@@ -12,17 +13,13 @@ use super::{
 pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.message;
     let mongodb = instance.mongodb_uri();
-    let mut env = common_env(instance, spec.log_level);
+    let mut env = common_env(spec.log_level, settings::message(instance.spec));
     env.extend([
-        var("MESSAGE_SERVICE_HTTP_PORT", spec.http_port),
-        var("MESSAGE_SERVICE_GRPC_PORT", spec.grpc_port),
         secret_var("MONGODB_URL", &mongodb.name, &mongodb.key),
         var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)),
     ]);
     env.extend(redis_env(instance.redis_uri().as_ref()));
     env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
-    env.extend(spec.message_rate_limit_per_minute.map(|max| var("MESSAGE_RATE_LIMIT_PER_MINUTE", max)));
-    env.extend(gateway::frontend_env(instance));
     with_user_env(env, &spec.env)
 }
 
@@ -52,13 +49,7 @@ pub fn services(instance: &Instance<'_>) -> Vec<Child> {
     let ports = [service_port("http", spec.http_port), service_port("grpc", spec.grpc_port)];
     vec![
         service(instance, instance.child("message"), "message", &ports, json!({})),
-        service(
-            instance,
-            peers(instance),
-            "message",
-            &ports[..1],
-            json!({"clusterIP": "None"}),
-        ),
+        service(instance, peers(instance), "message", &ports[..1], json!({"clusterIP": "None"})),
     ]
 }
 

@@ -28,23 +28,19 @@ pub fn build(instance: &Instance<'_>) -> Child {
                     "imagePullSecrets": pod::pull_secrets(instance),
                     "securityContext": pod::pod_security(workload::UID),
                     "initContainers": [
-                        container(instance, "auth", auth::env(instance), auth::cpu_and_memory(instance)),
+                        container(instance, "auth", &auth::env(instance), &auth::cpu_and_memory(instance)),
                     ],
                     "containers": [
-                        container(instance, "message", message::env(instance), message::cpu_and_memory(instance)),
+                        container(instance, "message", &message::env(instance), &message::cpu_and_memory(instance)),
                     ],
                 },
             },
         },
     });
-    Child {
-        kind: Kind::Job,
-        name,
-        body,
-    }
+    Child { kind: Kind::Job, name, body }
 }
 
-fn container(instance: &Instance<'_>, service: &str, env: Vec<Value>, resources: Value) -> Value {
+fn container(instance: &Instance<'_>, service: &str, env: &[Value], resources: &Value) -> Value {
     json!({
         "name": service,
         "image": instance.image(service),

@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod redis;
 pub mod secrets;
 pub mod service_account;
+pub mod settings;
 pub mod store;
 pub mod workload;
 
@@ -76,13 +77,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::ServiceAccount,
-        Self::Service,
-        Self::StatefulSet,
-        Self::Job,
-        Self::Deployment,
-    ];
+    pub const ALL: [Self; 5] = [Self::ServiceAccount, Self::Service, Self::StatefulSet, Self::Job, Self::Deployment];
 }
 
 /// An object as it should be.
@@ -199,10 +194,7 @@ impl Instance<'_> {
     }
 
     fn own_uri(&self, part: &str) -> SecretKey {
-        SecretKey {
-            name: self.child(part),
-            key: "uri".into(),
-        }
+        SecretKey { name: self.child(part), key: "uri".into() }
     }
 }
 

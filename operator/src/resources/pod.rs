@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::{Value, json};
 
-use super::Instance;
+use super::{Instance, settings::Setting};
 use crate::api::{LogLevel, Resources, SecretKey};
 
 /// The pods get this long to end; the services drain for [`GRACE_SECONDS`] of it.
@@ -46,7 +46,8 @@ pub fn pull_secrets(instance: &Instance<'_>) -> Value {
     json!(instance.spec.image.pull_secrets)
 }
 
-/// A variable with a value.
+/// A variable with a value: a text, a number or a truth value.
+#[allow(clippy::needless_pass_by_value)]
 pub fn var(name: &str, value: impl ToString) -> Value {
     json!({"name": name, "value": value.to_string()})
 }
@@ -61,23 +62,20 @@ pub fn optional_secret_var(name: &str, secret: &str, key: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": true}}})
 }
 
-/// The variables that every service reads.
-pub fn common_env(instance: &Instance<'_>, level: LogLevel) -> Vec<Value> {
-    vec![
+/// The variables that every service reads, and its own settings.
+pub fn common_env(level: LogLevel, settings: Vec<Setting>) -> Vec<Value> {
+    let common = [
         var("LOG_LEVEL", level.as_str()),
         var("LOG_FORMAT", "json"),
-        var("AETHERCONNECT_ENV", instance.spec.environment.as_str()),
         var("SHUTDOWN_GRACE_SECONDS", GRACE_SECONDS),
-    ]
+    ];
+    common.into_iter().chain(settings.into_iter().map(|(name, value)| var(name, value))).collect()
 }
 
 /// The variables for Redis.
 pub fn redis_env(uri: Option<&SecretKey>) -> Vec<Value> {
     match uri {
-        Some(uri) => vec![
-            var("REDIS_ENABLED", true),
-            secret_var("REDIS_URL", &uri.name, &uri.key),
-        ],
+        Some(uri) => vec![var("REDIS_ENABLED", true), secret_var("REDIS_URL", &uri.name, &uri.key)],
         None => vec![var("REDIS_ENABLED", false)],
     }
 }
@@ -105,11 +103,7 @@ mod tests {
 
     #[test]
     fn a_users_variable_replaces_the_operators() {
-        let user = [EnvVar {
-            name: "A".into(),
-            value: Some("theirs".into()),
-            ..EnvVar::default()
-        }];
+        let user = [EnvVar { name: "A".into(), value: Some("theirs".into()), ..EnvVar::default() }];
         let env = with_user_env(vec![var("A", "ours"), var("B", "ours")], &user);
         assert_eq!(env, vec![var("B", "ours"), var("A", "theirs")]);
     }

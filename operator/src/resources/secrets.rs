@@ -89,7 +89,8 @@ impl Generated {
                 let (user, port, database) = (mongodb::USER, mongodb::PORT, mongodb::DATABASE);
                 format!("mongodb://{user}:{password}@{host}:{port}/{database}?authSource=admin")
             }
-            Self::Redis | Self::Jwt => format!("redis://:{password}@{host}:{}", redis::PORT),
+            // Some clients take an empty user for a user of that name.
+            Self::Redis | Self::Jwt => format!("redis://default:{password}@{host}:{}", redis::PORT),
         }
     }
 

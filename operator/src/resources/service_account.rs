@@ -12,9 +12,5 @@ pub fn build(instance: &Instance<'_>) -> Child {
         "metadata": instance.metadata(instance.name, "account"),
         "automountServiceAccountToken": false,
     });
-    Child {
-        kind: Kind::ServiceAccount,
-        name: instance.name.to_owned(),
-        body,
-    }
+    Child { kind: Kind::ServiceAccount, name: instance.name.to_owned(), body }
 }

@@ -73,11 +73,7 @@ impl ManagedStore<'_> {
         if let Some(storage) = self.storage {
             body["spec"]["volumeClaimTemplates"] = json!([claim(instance, self.component, storage)]);
         }
-        Child {
-            kind: Kind::StatefulSet,
-            name,
-            body,
-        }
+        Child { kind: Kind::StatefulSet, name, body }
     }
 
     fn pod(&self, instance: &Instance<'_>) -> Value {

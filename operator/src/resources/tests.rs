@@ -31,7 +31,12 @@ fn with<T>(yaml: &str, check: impl FnOnce(&Instance<'_>) -> T) -> T {
 }
 
 fn find(children: &Children, kind: Kind, name: &str) -> Value {
-    children.all().find(|child| child.kind == kind && child.name == name).unwrap_or_else(|| panic!("{name}")).body.clone()
+    children
+        .all()
+        .find(|child| child.kind == kind && child.name == name)
+        .unwrap_or_else(|| panic!("{name}"))
+        .body
+        .clone()
 }
 
 /// A field that the type doesn't know is lost on the way through it.
@@ -97,7 +102,8 @@ fn every_pod_is_restricted() {
                 assert_eq!(pod["automountServiceAccountToken"], false, "{}", child.name);
                 assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{}", child.name);
                 assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{}", child.name);
-                let containers = ["containers", "initContainers"].iter().filter_map(|key| pod[key].as_array()).flatten();
+                let containers =
+                    ["containers", "initContainers"].iter().filter_map(|key| pod[key].as_array()).flatten();
                 for container in containers {
                     let security = &container["securityContext"];
                     assert_eq!(security["readOnlyRootFilesystem"], true, "{}", child.name);
@@ -141,7 +147,8 @@ fn secrets_reach_pods_by_reference_only() {
     with(EVERYTHING, |instance| {
         let auth = find(&Children::of(instance), Kind::Deployment, "chat-auth");
         let env = auth["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
-        let reference = |name: &str| env.iter().find(|var| var["name"] == name).unwrap()["valueFrom"]["secretKeyRef"].clone();
+        let reference =
+            |name: &str| env.iter().find(|var| var["name"] == name).unwrap()["valueFrom"]["secretKeyRef"].clone();
         assert_eq!(reference("DATABASE_URL"), json!({"name": "pg", "key": "uri"}));
         assert_eq!(reference("JWT_SECRET"), json!({"name": "keys", "key": "JWT_SECRET"}));
         assert!(env.contains(&json!({"name": "REDIS_ENABLED", "value": "false"})));

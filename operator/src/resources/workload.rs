@@ -50,11 +50,7 @@ impl Workload<'_> {
                 },
             },
         });
-        Child {
-            kind: Kind::Deployment,
-            name,
-            body,
-        }
+        Child { kind: Kind::Deployment, name, body }
     }
 
     fn pod(&self, instance: &Instance<'_>) -> Value {
@@ -123,11 +119,7 @@ pub fn service(instance: &Instance<'_>, name: String, component: &str, ports: &[
     if let (Some(target), Value::Object(more)) = (body["spec"].as_object_mut(), spec) {
         target.extend(more);
     }
-    Child {
-        kind: Kind::Service,
-        name,
-        body,
-    }
+    Child { kind: Kind::Service, name, body }
 }
 
 /// CPU and memory of a service: as given, or small defaults.

@@ -116,7 +116,9 @@ async fn a_failed_migration_is_told_by_the_jobs_conditions() {
     // The failure is long ago, so the Job is made anew.
     world.reconcile("chat").await;
     let again = world.get(Kind::Job, &job).await;
-    assert!(again.is_none_or(|again| again["metadata"]["uid"] != uid || !again["metadata"]["deletionTimestamp"].is_null()));
+    assert!(
+        again.is_none_or(|again| again["metadata"]["uid"] != uid || !again["metadata"]["deletionTimestamp"].is_null())
+    );
     assert!(world.names(Kind::Deployment).await.is_empty());
 }
 
@@ -126,7 +128,8 @@ async fn a_pod_that_cannot_start_is_named_with_its_image() {
     world.apply("chat", "{}").await;
     world.reconcile("chat").await;
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), &world.namespace);
-    let labels = world.get(Kind::StatefulSet, "chat-postgres").await.unwrap()["spec"]["template"]["metadata"]["labels"].clone();
+    let labels =
+        world.get(Kind::StatefulSet, "chat-postgres").await.unwrap()["spec"]["template"]["metadata"]["labels"].clone();
     let pod = json!({"metadata": {"name": "chat-postgres-0", "labels": labels}, "spec": {"containers": [{"name": "postgres", "image": "postgres:15"}]}});
     pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
     let status = json!({"status": {"containerStatuses": [{

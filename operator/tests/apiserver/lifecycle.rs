@@ -14,7 +14,15 @@ async fn an_empty_spec_comes_up_in_order() {
     assert_eq!(world.names(Kind::StatefulSet).await, ["chat-mongodb", "chat-postgres", "chat-redis"]);
     assert_eq!(
         world.names(Kind::Service).await,
-        ["chat-auth", "chat-gateway", "chat-message", "chat-message-peers", "chat-mongodb", "chat-postgres", "chat-redis"]
+        [
+            "chat-auth",
+            "chat-gateway",
+            "chat-message",
+            "chat-message-peers",
+            "chat-mongodb",
+            "chat-postgres",
+            "chat-redis"
+        ]
     );
     assert!(world.names(Kind::ServiceAccount).await.contains(&"chat".to_owned()));
     for name in ["chat-jwt", "chat-postgres", "chat-mongodb", "chat-redis"] {
@@ -67,7 +75,10 @@ async fn a_second_reconcile_writes_nothing() {
         for name in world.names(kind).await.iter().filter(|name| name.starts_with("chat")) {
             let live = world.get(kind, name).await.unwrap();
             let managers = live["metadata"]["managedFields"].as_array().unwrap();
-            assert!(managers.iter().any(|m| m["manager"] == "aetherconnect-operator" && m["operation"] == "Apply"), "{name}");
+            assert!(
+                managers.iter().any(|m| m["manager"] == "aetherconnect-operator" && m["operation"] == "Apply"),
+                "{name}"
+            );
         }
     }
 }
@@ -105,7 +116,9 @@ async fn deleted_children_come_back_and_drift_is_corrected() {
     let selector = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}, "spec": {"selector": {"app.kubernetes.io/component": "x"}}});
     world.patch(Kind::Service, "chat-auth", selector).await;
     world.settle("chat").await;
-    for (kind, name) in [(Kind::Deployment, "chat-auth"), (Kind::Service, "chat-gateway"), (Kind::ServiceAccount, "chat")] {
+    for (kind, name) in
+        [(Kind::Deployment, "chat-auth"), (Kind::Service, "chat-gateway"), (Kind::ServiceAccount, "chat")]
+    {
         assert!(world.get(kind, name).await.is_some(), "{name}");
     }
     assert!(world.secret("chat-redis").await.is_some());
@@ -156,7 +169,9 @@ async fn what_is_no_longer_wanted_is_removed() {
 #[tokio::test]
 async fn the_deletion_policy_decides_who_owns_the_credentials() {
     let world = World::new().await;
-    let owned = async |name: &str| world.secrets().get(name).await.unwrap().metadata.owner_references.is_some_and(|o| !o.is_empty());
+    let owned = async |name: &str| {
+        world.secrets().get(name).await.unwrap().metadata.owner_references.is_some_and(|o| !o.is_empty())
+    };
     world.apply("chat", "{}").await;
     world.reconcile("chat").await;
     assert!(!owned("chat-postgres").await && !owned("chat-jwt").await && owned("chat-redis").await);

@@ -29,7 +29,7 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let client = client().await;
+        let client = client_as(None).await;
         install(&client).await;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace: Namespace = serde_json::from_value(json!({"metadata": {"generateName": "t-"}})).unwrap();
@@ -39,11 +39,7 @@ impl World {
             images: Images::default(),
             recorder: Recorder::new(client.clone(), "test".into()),
         };
-        Self {
-            client,
-            namespace,
-            reconciler,
-        }
+        Self { client, namespace, reconciler }
     }
 
     pub fn resources(&self) -> Api<DynamicObject> {
@@ -62,10 +58,8 @@ impl World {
     pub async fn try_apply(&self, name: &str, spec: &str) -> Result<(), String> {
         let spec: Value = serde_yaml::from_str(spec).unwrap();
         let body = json!({"apiVersion": api::API_VERSION, "kind": api::KIND, "metadata": {"name": name}, "spec": spec});
-        let params = PatchParams {
-            field_validation: Some(ValidationDirective::Strict),
-            ..PatchParams::apply("person").force()
-        };
+        let params =
+            PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply("person").force() };
         let applied = self.resources().patch(name, &params, &Patch::Apply(body)).await;
         applied.map(drop).map_err(|error| error.to_string())
     }
@@ -85,7 +79,11 @@ impl World {
     pub async fn condition(&self, name: &str, kind: &str) -> Condition {
         let status = self.resource(name).await.status.unwrap_or_default();
         let conditions = format!("{:#?}", status.conditions);
-        status.conditions.into_iter().find(|condition| condition.type_ == kind).unwrap_or_else(|| panic!("{kind} is not among {conditions}"))
+        status
+            .conditions
+            .into_iter()
+            .find(|condition| condition.type_ == kind)
+            .unwrap_or_else(|| panic!("{kind} is not among {conditions}"))
     }
 
     pub async fn get(&self, kind: Kind, name: &str) -> Option<Value> {
@@ -141,11 +139,11 @@ impl World {
     /// What the Job controller reports at the end.
     pub async fn job_ends(&self, name: &str, how: &str) {
         let now = "2026-01-01T00:00:00Z";
-        let condition = |kind: &str| {
-            json!({"type": kind, "status": "True", "reason": "Because", "message": "so", "lastTransitionTime": now, "lastProbeTime": now})
-        };
+        let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "Because", "message": "so", "lastTransitionTime": now, "lastProbeTime": now});
         let mut status = match how {
-            "Complete" => json!({"completionTime": now, "succeeded": 1, "conditions": [condition("SuccessCriteriaMet"), condition(how)]}),
+            "Complete" => {
+                json!({"completionTime": now, "succeeded": 1, "conditions": [condition("SuccessCriteriaMet"), condition(how)]})
+            }
             _ => json!({"failed": 1, "conditions": [condition("FailureTarget"), condition(how)]}),
         };
         status["startTime"] = json!(now);
@@ -181,14 +179,16 @@ impl World {
         let version = |meta: &kube::core::ObjectMeta| meta.resource_version.clone().unwrap();
         for kind in Kind::ALL {
             for object in self.of(kind).list(&ListParams::default()).await.unwrap() {
-                versions.insert(format!("{kind:?}/{}", object.metadata.name.clone().unwrap()), version(&object.metadata));
+                versions
+                    .insert(format!("{kind:?}/{}", object.metadata.name.clone().unwrap()), version(&object.metadata));
             }
         }
         for secret in self.secrets().list(&ListParams::default()).await.unwrap() {
             versions.insert(format!("Secret/{}", secret.metadata.name.clone().unwrap()), version(&secret.metadata));
         }
         for resource in self.resources().list(&ListParams::default()).await.unwrap() {
-            versions.insert(format!("resource/{}", resource.metadata.name.clone().unwrap()), version(&resource.metadata));
+            versions
+                .insert(format!("resource/{}", resource.metadata.name.clone().unwrap()), version(&resource.metadata));
         }
         versions
     }
@@ -204,13 +204,15 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl Fn
     panic!("it never happened: {what}");
 }
 
-async fn client() -> Client {
+/// Access with all rights, or as somebody else.
+pub async fn client_as(user: Option<&str>) -> Client {
     let path = std::env::var("TEST_KUBECONFIG").unwrap_or_else(|_| {
         panic!("TEST_KUBECONFIG is not set: these tests need a real API server; run them by `make test`")
     });
     let _ = rustls::crypto::ring::default_provider().install_default();
     let file = Kubeconfig::read_from(path).unwrap();
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+    config.auth_info.impersonate = user.map(Into::into);
     Client::try_from(config).unwrap()
 }
 

@@ -28,8 +28,11 @@ fn the_first_thing_that_is_wrong_stands_in_ready() {
         (Condition::Postgres, Fact::waiting("RollingOut", "not yet")),
         (Condition::Auth, Fact::bad("ImagePullBackOff", "no image")),
     ];
-    let status = build(report(&facts), &AetherConnectStatus::default(), at(1));
-    assert_eq!((get(&status, "Ready").status.as_str(), get(&status, "Ready").reason.as_str()), ("False", "ImagePullBackOff"));
+    let status = build(report(&facts), &AetherConnectStatus::default(), &at(1));
+    assert_eq!(
+        (get(&status, "Ready").status.as_str(), get(&status, "Ready").reason.as_str()),
+        ("False", "ImagePullBackOff")
+    );
     assert_eq!(get(&status, "Ready").message, "AuthAvailable: no image");
     assert_eq!(get(&status, "Degraded").status, "True");
     assert_eq!(get(&status, "Progressing").status, "False");
@@ -40,7 +43,7 @@ fn the_first_thing_that_is_wrong_stands_in_ready() {
 #[test]
 fn waiting_is_progress() {
     let facts = [(Condition::Postgres, Fact::waiting("RollingOut", "not yet"))];
-    let status = build(report(&facts), &AetherConnectStatus::default(), at(1));
+    let status = build(report(&facts), &AetherConnectStatus::default(), &at(1));
     assert_eq!(get(&status, "Ready").status, "False");
     assert_eq!(get(&status, "Progressing").status, "True");
     assert_eq!(get(&status, "Degraded").status, "False");
@@ -49,7 +52,7 @@ fn waiting_is_progress() {
 #[test]
 fn a_suspended_instance_neither_progresses_nor_fails() {
     let facts = [(Condition::Secrets, Fact::good("Complete", "")), (Condition::Auth, Fact::paused("Suspended", "off"))];
-    let status = build(report(&facts), &AetherConnectStatus::default(), at(1));
+    let status = build(report(&facts), &AetherConnectStatus::default(), &at(1));
     assert_eq!(get(&status, "Ready").reason, "Suspended");
     assert_eq!(get(&status, "Progressing").status, "False");
     assert_eq!(get(&status, "Degraded").status, "False");
@@ -58,12 +61,12 @@ fn a_suspended_instance_neither_progresses_nor_fails() {
 #[test]
 fn time_changes_with_the_status_only() {
     let good = [(Condition::Postgres, Fact::good("Available", "here"))];
-    let first = build(report(&good), &AetherConnectStatus::default(), at(1));
+    let first = build(report(&good), &AetherConnectStatus::default(), &at(1));
     assert_eq!(first.version.as_deref(), Some("1.0.0"));
-    let second = build(report(&good), &first, at(2));
+    let second = build(report(&good), &first, &at(2));
     assert_eq!(first, second, "so nothing is written");
     let bad = [(Condition::Postgres, Fact::bad("CrashLoopBackOff", "gone"))];
-    let third = build(report(&bad), &second, at(3));
+    let third = build(report(&bad), &second, &at(3));
     assert_eq!(get(&third, "PostgresReady").last_transition_time, at(3));
     assert_eq!(get(&third, "Ready").last_transition_time, at(3));
     assert_eq!(third.version.as_deref(), Some("1.0.0"), "what ran last");
@@ -71,9 +74,9 @@ fn time_changes_with_the_status_only() {
 
 #[test]
 fn an_unreadable_resource_says_why_and_stays_quiet() {
-    let first = unreadable(Some(3), "unknown field `x`", &AetherConnectStatus::default(), at(1));
+    let first = unreadable(Some(3), "unknown field `x`", &AetherConnectStatus::default(), &at(1));
     assert_eq!(get(&first, "Ready").reason, "InvalidSpec");
     assert!(get(&first, "Degraded").message.contains("unknown field `x`"));
     assert_eq!(get(&first, "Degraded").status, "True");
-    assert_eq!(unreadable(Some(3), "unknown field `x`", &first, at(2)), first);
+    assert_eq!(unreadable(Some(3), "unknown field `x`", &first, &at(2)), first);
 }

@@ -9,7 +9,9 @@ use crate::{api::AetherConnectSpec, config::Images};
 
 fn secret(values: &[(&str, &str)]) -> Secret {
     Secret {
-        data: Some(values.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()),
+        data: Some(
+            values.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect(),
+        ),
         ..Secret::default()
     }
 }
@@ -30,10 +32,7 @@ fn check(secrets_there: &[(&str, Secret)]) -> Result<Hashes, Vec<Problem>> {
         hashes: Hashes::default(),
     };
     let all: BTreeMap<_, _> = secrets_there.iter().map(|(name, secret)| ((*name).to_owned(), secret.clone())).collect();
-    let observed = Observed {
-        secrets: all,
-        ..Observed::default()
-    };
+    let observed = Observed { secrets: all, ..Observed::default() };
     secrets(&instance, &observed)
 }
 
@@ -114,14 +113,8 @@ fn a_secret_of_somebody_else_is_left_alone() {
         images: &images,
         hashes: Hashes::default(),
     };
-    let foreign = Secret {
-        metadata: ObjectMeta::default(),
-        ..secret(&[])
-    };
-    let mut observed = Observed {
-        secrets: BTreeMap::from([("chat-jwt".to_owned(), foreign)]),
-        ..Observed::default()
-    };
+    let foreign = Secret { metadata: ObjectMeta::default(), ..secret(&[]) };
+    let mut observed = Observed { secrets: BTreeMap::from([("chat-jwt".to_owned(), foreign)]), ..Observed::default() };
     observed.orphaned_claims.insert("data-chat-postgres-0".into());
     let reasons: Vec<_> = before_secrets(&instance, &observed).into_iter().map(|problem| problem.fact.reason).collect();
     assert_eq!(reasons, ["NameTaken", "CredentialsLost"]);
