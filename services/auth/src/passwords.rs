@@ -1,12 +1,16 @@
 //! Passwords: Argon2id in PHC strings, off the async threads and no more at once than there are cores.
 
-use std::{sync::Arc, thread::available_parallelism};
+use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use aether_common::{Error, Secret};
 use anyhow::anyhow;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use prometheus::Histogram;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
+
+/// Whoever has waited so long for a turn is sent away: soon nobody would wait for the answer any more, and work for
+/// those who have left must not hold up those who still wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// 19 MiB, two passes, one lane: OWASP's first choice.
 fn argon2() -> Result<Argon2<'static>, argon2::Error> {
@@ -60,7 +64,9 @@ impl Passwords {
         work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         // A caller who gave up leaves the queue here; one whose turn has come keeps its place until the end.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
+        let turn = timeout(LONGEST_WAIT, Arc::clone(&self.permits).acquire_owned()).await;
+        let turn = turn.map_err(|_| Error::unavailable(anyhow!("too many passwords wait to be hashed")))?;
+        let permit = turn.map_err(Error::internal)?;
         let seconds = self.seconds.clone();
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Revoked, Store, StoreError};
+use crate::store::{PAGE, Revoked, Store, StoreError};
 
 const READ_EVERY: Duration = Duration::from_secs(1);
 /// A mark may become visible only after a later one: so far back each reading looks again.
@@ -103,13 +103,21 @@ impl Revocations {
     }
 
     async fn read(&self, store: &dyn Store, newest: &mut DateTime<Utc>) -> Result<(), StoreError> {
-        let started = Instant::now();
-        for revoked in store.revoked(*newest - OVERLAP, Utc::now()).await? {
-            *newest = revoked.revoked_at.max(*newest);
-            self.insert(revoked);
+        let mut after = (*newest - OVERLAP, String::new());
+        loop {
+            let started = Instant::now();
+            let page = store.revoked((after.0, &after.1), Utc::now()).await?;
+            let is_last = page.len() < PAGE as usize;
+            for revoked in page {
+                after = (revoked.revoked_at, revoked.id.clone());
+                self.insert(revoked);
+            }
+            *newest = after.0.max(*newest);
+            if is_last {
+                self.read_at.send_replace(Some(started));
+                return Ok(());
+            }
         }
-        self.read_at.send_replace(Some(started));
-        Ok(())
     }
 
     async fn forget(&self, store: &dyn Store) {

@@ -274,7 +274,15 @@ async fn twenty_at_once_make_one_user(url: String) {
     let replica = Replica::start_ready(&env(&url)).await;
     let attempts = (0..20).map(|_| {
         let mut client = replica.client.clone();
-        async move { client.register(registration("ada")).await.map_err(Error::from) }
+        async move {
+            loop {
+                match client.register(registration("ada")).await.map_err(Error::from) {
+                    // A busy machine sends away whoever waits too long for a password's hash.
+                    Err(error) if error.code == Code::Unavailable => {}
+                    answer => return answer,
+                }
+            }
+        }
     });
     let results = join_all(attempts).await;
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);

@@ -38,6 +38,7 @@ conformance!(
     a_name_that_is_taken_is_not_changed_to,
     sessions_that_are_over_are_forgotten,
     migrating_twice_changes_nothing,
+    a_session_id_in_use_is_a_fault_and_not_a_taken_name,
 );
 
 async fn open(url: &str) -> Arc<dyn Store> {
@@ -131,11 +132,14 @@ async fn revoked_sessions_are_listed_until_they_are_over(store: Arc<dyn Store>) 
     let first = store.revoke("s1").await.unwrap().unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     let later = store.revoke("s2").await.unwrap().unwrap();
-    let mut all = store.revoked(DateTime::UNIX_EPOCH, now()).await.unwrap();
-    all.sort_by_key(|r| r.revoked_at);
-    assert_eq!(all, [first, later.clone()]);
-    assert_eq!(store.revoked(later.revoked_at, now()).await.unwrap(), [later]);
-    assert!(store.revoked(DateTime::UNIX_EPOCH, second.expires_at + TimeDelta::hours(1)).await.unwrap().is_empty());
+    let all = store.revoked((DateTime::UNIX_EPOCH, ""), now()).await.unwrap();
+    assert_eq!(all, [first.clone(), later.clone()]);
+    assert_eq!(store.revoked((first.revoked_at, ""), now()).await.unwrap(), [first.clone(), later.clone()]);
+    assert_eq!(store.revoked((first.revoked_at, "s1"), now()).await.unwrap(), std::slice::from_ref(&later));
+    assert!(store.revoked((later.revoked_at, "s2"), now()).await.unwrap().is_empty());
+    assert!(
+        store.revoked((DateTime::UNIX_EPOCH, ""), second.expires_at + TimeDelta::hours(1)).await.unwrap().is_empty()
+    );
 }
 
 async fn a_profile_changes_only_where_told(store: Arc<dyn Store>) {
@@ -167,4 +171,11 @@ async fn sessions_that_are_over_are_forgotten(store: Arc<dyn Store>) {
 async fn migrating_twice_changes_nothing(store: Arc<dyn Store>) {
     // `open` has migrated twice.
     store.check().await.unwrap();
+}
+
+async fn a_session_id_in_use_is_a_fault_and_not_a_taken_name(store: Arc<dyn Store>) {
+    store.register(&user("ada"), &session("s1")).await.unwrap();
+    assert!(matches!(store.register(&user("bob"), &session("s1")).await, Err(StoreError::Fault(_))));
+    // Nothing was left behind.
+    store.register(&user("bob"), &session("s2")).await.unwrap();
 }

@@ -8,7 +8,10 @@ use std::{future::Future, path::PathBuf, str::FromStr as _, sync::Arc, time::Dur
 use aether_common::{Env, Secret, env::ConfigError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{
+    error::{DatabaseError, ErrorKind},
+    postgres::PgConnectOptions,
+};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -18,6 +21,9 @@ use self::{postgres::Postgres, sqlite::Sqlite};
 
 /// How long the database may take before it counts as out of reach.
 pub const DEADLINE: Duration = Duration::from_secs(2);
+/// How many revoked sessions are read at once.
+pub const PAGE: u32 = 5000;
+const SQLITE_CONSTRAINT_UNIQUE: &str = "2067";
 
 /// A user as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,18 +114,26 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         let ours = match &error {
-            E::Database(e) if e.is_unique_violation() => return Self::Taken,
-            // Classes 22 and 23 are bad values and broken constraints, 42601 is a syntax error. All else (shutdown,
-            // failover, a missing table, changed credentials) goes away without a change of the program.
+            E::Database(e) if is_taken(&**e) => return Self::Taken,
+            // A broken constraint, a bad value (class 22) or a syntax error. All else (shutdown, failover, a missing
+            // table, changed credentials) goes away without a change of the program.
             E::Database(e) => {
                 let code = e.code().unwrap_or_default();
-                code.starts_with("22") || code.starts_with("23") || code == "42601"
+                !matches!(e.kind(), ErrorKind::Other) || code == "42601" || (code.len() == 5 && code.starts_with("22"))
             }
             E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => false,
             _ => true,
         };
         let cause = anyhow::Error::new(error);
         if ours { Self::Fault(cause) } else { Self::Unavailable(cause) }
+    }
+}
+
+/// Whether one of the unique names is in use. SQLite doesn't name the constraint, but tells it from a primary key.
+fn is_taken(error: &dyn DatabaseError) -> bool {
+    match error.constraint() {
+        Some(name) => ["users_email_key", "users_username_key"].contains(&name),
+        None => error.code().as_deref() == Some(SQLITE_CONSTRAINT_UNIQUE),
     }
 }
 
@@ -151,8 +165,9 @@ pub trait Store: Send + Sync {
     async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
     /// Revokes a session, once and for all: a second time changes nothing. `None` when there is no such session.
     async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError>;
-    /// Sessions revoked at `since` or later that are not over at `now`.
-    async fn revoked(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError>;
+    /// The first [`PAGE`] sessions revoked after a time, or at it with a later id, that are not over at `now`; in order
+    /// of time and id.
+    async fn revoked(&self, after: (DateTime<Utc>, &str), now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError>;
     /// Deletes sessions that were over at `before`.
     async fn forget_expired(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
     /// Whether the database answers and its schema is the one this program knows, or a newer one.
@@ -232,7 +247,16 @@ async fn by<T>(deadline: Instant, work: impl Future<Output = Result<T, sqlx::Err
 }
 
 /// Compares the newest migration that was applied with the newest one known here.
-fn check_schema(applied: Option<i64>, known: &sqlx::migrate::Migrator) -> Result<(), StoreError> {
+fn check_schema(applied: Result<Option<i64>, StoreError>, known: &sqlx::migrate::Migrator) -> Result<(), StoreError> {
+    let applied = applied.map_err(|error| match error {
+        // The database answers, but has nothing to tell.
+        StoreError::Unavailable(cause)
+            if cause.downcast_ref::<sqlx::Error>().is_some_and(|e| e.as_database_error().is_some()) =>
+        {
+            StoreError::Unavailable(cause.context("no schema found: `aetherconnect-auth migrate` makes it"))
+        }
+        other => other,
+    })?;
     let newest = known.iter().map(|m| m.version).max().unwrap_or_default();
     match applied {
         Some(version) if version >= newest => Ok(()),

@@ -1,5 +1,7 @@
 //! Users and sessions in PostgreSQL.
 
+use std::time::Duration;
+
 use aether_common::Secret;
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -10,14 +12,18 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow},
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
-use super::{Changes, DEADLINE, NewSession, NewUser, Revoked, Store, StoreError, User, by, check_schema, key};
+use super::{Changes, DEADLINE, NewSession, NewUser, PAGE, Revoked, Store, StoreError, User, by, check_schema, key};
 
 /// Replicas tell each other of revocations here.
 const CHANNEL: &str = "aetherconnect_auth_revoked";
-/// One of them listens.
-const MAX_CONNECTIONS: u32 = 11;
+const MAX_CONNECTIONS: u32 = 10;
+/// After so long without a word the connection that listens is tried.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Named one by one: a later migration may add columns while this program still runs.
 macro_rules! user_columns {
@@ -44,6 +50,7 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
 
 pub(super) struct Postgres {
     pool: PgPool,
+    options: PgConnectOptions,
     migrator: Migrator,
 }
 
@@ -57,7 +64,7 @@ impl Postgres {
                 Box::pin(async move { connection.execute("SET statement_timeout = '2s'").await.map(drop) })
             })
             .connect_lazy_with(options.clone());
-        Self { pool, migrator: migrator() }
+        Self { pool, options: options.clone(), migrator: migrator() }
     }
 
     async fn lease(&self) -> Result<Lease, StoreError> {
@@ -222,11 +229,14 @@ impl Store for Postgres {
         Ok(row.as_ref().map(revoked).transpose()?)
     }
 
-    async fn revoked(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
-        let query =
-            sqlx::query("SELECT id, revoked_at, expires_at FROM sessions WHERE revoked_at >= $1 AND expires_at > $2");
+    async fn revoked(&self, after: (DateTime<Utc>, &str), now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id, revoked_at, expires_at FROM sessions WHERE (revoked_at, id) > ($1, $2) AND expires_at > $3 \
+             ORDER BY revoked_at, id LIMIT $4",
+        );
+        let query = query.bind(after.0).bind(after.1).bind(now).bind(i64::from(PAGE));
         let mut db = self.lease().await?;
-        let rows = by(db.deadline, query.bind(since).bind(now).fetch_all(db.get())).await?;
+        let rows = by(db.deadline, query.fetch_all(db.get())).await?;
         db.end();
         Ok(rows.iter().map(revoked).collect::<Result<_, _>>()?)
     }
@@ -248,18 +258,26 @@ impl Store for Postgres {
         if !matches!(version, Err(StoreError::Unavailable(_))) {
             db.end();
         }
-        check_schema(version?, &self.migrator)
+        check_schema(version, &self.migrator)
     }
 
     async fn hints(&self, wake: &Notify) -> Result<(), StoreError> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen(CHANNEL).await?;
+        // A pool of its own: a connection that hangs here must not be missing there.
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(DEADLINE);
+        let pool = pool.connect_with(self.options.clone()).await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        by(Instant::now() + DEADLINE, listener.listen(CHANNEL)).await?;
         // Something may have happened before.
         wake.notify_one();
-        while listener.try_recv().await?.is_some() {
-            wake.notify_one();
+        loop {
+            match timeout(QUIET, listener.try_recv()).await {
+                Ok(Ok(Some(_))) => wake.notify_one(),
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => by(Instant::now() + DEADLINE, (&mut listener).execute("SELECT 1")).await.map(drop)?,
+            }
         }
-        Ok(())
     }
 
     async fn close(&self) {

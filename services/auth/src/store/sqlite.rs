@@ -13,7 +13,7 @@ use sqlx::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Changes, DEADLINE, NewSession, NewUser, Revoked, Store, StoreError, User, by, check_schema, key};
+use super::{Changes, DEADLINE, NewSession, NewUser, PAGE, Revoked, Store, StoreError, User, by, check_schema, key};
 
 macro_rules! user_columns {
     () => {
@@ -182,10 +182,13 @@ impl Store for Sqlite {
         Ok(row.as_ref().map(revoked).transpose()?)
     }
 
-    async fn revoked(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
+    async fn revoked(&self, after: (DateTime<Utc>, &str), now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id, revoked_at, expires_at FROM sessions WHERE (revoked_at, id) > ($1, $2) AND expires_at > $3 \
+             ORDER BY revoked_at, id LIMIT $4",
+        );
         let query =
-            sqlx::query("SELECT id, revoked_at, expires_at FROM sessions WHERE revoked_at >= $1 AND expires_at > $2");
-        let query = query.bind(since.timestamp_micros()).bind(now.timestamp_micros());
+            query.bind(after.0.timestamp_micros()).bind(after.1).bind(now.timestamp_micros()).bind(i64::from(PAGE));
         let rows = by(deadline(), query.fetch_all(&self.pool)).await?;
         Ok(rows.iter().map(revoked).collect::<Result<_, _>>()?)
     }
@@ -198,7 +201,7 @@ impl Store for Sqlite {
 
     async fn check(&self) -> Result<(), StoreError> {
         let query = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success");
-        check_schema(by(deadline(), query.fetch_one(&self.pool)).await?, &self.migrator)
+        check_schema(by(deadline(), query.fetch_one(&self.pool)).await, &self.migrator)
     }
 
     /// There are no other replicas.
