@@ -134,7 +134,10 @@ async fn append_some(
         messages.into_iter().take(stored).map(|message| Ok(Stored { message: Arc::new(message), resent: false })),
     );
     let Some(collided) = pending.first() else { return Ok(()) };
-    if let Some(message) = store.find_sent(room, &collided.sender.id, &collided.client_id).await? {
+    // Both at once: every round trip is a chance for other replicas to be quicker again.
+    let (sent, newest) =
+        tokio::join!(store.find_sent(room, &collided.sender.id, &collided.client_id), store.tail(room),);
+    if let Some(message) = sent? {
         pending.remove(0);
         results.push(Ok(Stored { message: Arc::new(message), resent: true }));
         return Ok(());
@@ -142,7 +145,7 @@ async fn append_some(
     if Instant::now() >= give_up {
         return Err(Error::unavailable(anyhow::anyhow!("room {room}: other replicas took every number")));
     }
-    let newest = store.tail(room).await?;
+    let newest = newest?;
     if newest.seq <= last.seq + stored as u64 {
         // The winner isn't visible yet.
         tokio::time::sleep(BACKOFF).await;

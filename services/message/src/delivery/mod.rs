@@ -1,5 +1,6 @@
 //! From a draft to every live socket: one queue and one task for each live room.
 
+mod outbox;
 mod room;
 mod subscriber;
 

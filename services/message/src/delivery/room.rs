@@ -1,5 +1,5 @@
-//! The task of one live room: it stores what is sent in batches, answers, and delivers in order. Everything that
-//! concerns the room goes through its queue, so there is nothing to lock.
+//! The task of one live room: it has stored what is sent, and delivers in order. Everything that concerns the room
+//! goes through its queue, so there is nothing to lock.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,20 +16,19 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Command, Entered, Entering, Hub, Sending, SocketId, Subscriber};
+use super::{
+    Command, Entered, Entering, Hub, SocketId, Subscriber,
+    outbox::{Appended, Outbox},
+};
 use crate::{
     bus::{Hint, State},
     events::{self, Event},
     feed::Feed,
-    messages::{self, Stored},
+    messages::Stored,
     model::{Message, Tail, User},
-    rooms,
-    store::DEADLINE,
     typing::{Change, Source, Typing},
 };
 
-/// The most messages that are stored in one go.
-const BATCH: usize = 128;
 /// The most messages that are read in one go.
 pub(crate) const PAGE: u32 = 100;
 /// How often a live room looks into the store when hints may be missing, and when they arrive.
@@ -57,6 +56,7 @@ struct Room {
     feed: Feed,
     members: HashMap<SocketId, Member>,
     typing: Typing,
+    outbox: Outbox,
     /// Which socket sent a message that isn't delivered yet.
     origins: HashMap<u64, SocketId>,
     look_at: Instant,
@@ -66,79 +66,58 @@ struct Room {
 
 /// Works until the room is idle and without sockets, or until the hub stops.
 pub(super) async fn run(hub: Arc<Hub>, id: String, mut queue: mpsc::Receiver<Command>, behind: Arc<AtomicBool>) {
-    let now = Instant::now();
-    let mut room = Room {
-        state: hub.bus.state(),
-        id,
-        behind,
-        tail: None,
-        feed: Feed::default(),
-        members: HashMap::new(),
-        typing: Typing::default(),
-        origins: HashMap::new(),
-        look_at: now + POLL,
-        recheck_at: now + RECHECK,
-        idle_at: now + IDLE,
-        hub,
-    };
+    let mut room = Room::new(hub, id, behind);
     room.hub.metrics.rooms.inc();
     let stop = room.hub.stop.clone();
-    let mut next = None;
     loop {
-        let command = match next.take() {
-            Some(command) => Some(command),
-            None => tokio::select! {
-                biased;
-                command = queue.recv() => command,
-                () = sleep_until(room.wake_at()) => None,
-                Ok(()) = room.state.changed() => { room.look_at = Instant::now(); None }
-                () = stop.cancelled() => None,
-            },
-        };
-        match command {
-            Some(Command::Send(first)) => {
-                let batch;
-                (batch, next) = gather(first, &mut queue);
-                room.send(batch).await;
-            }
-            Some(command) => room.handle(command).await,
-            None => {}
+        let (wake_at, full, empty) = (room.wake_at(), room.outbox.is_full(), room.outbox.is_empty());
+        tokio::select! {
+            biased;
+            appended = room.outbox.finished() => room.appended(appended).await,
+            Some(command) = queue.recv(), if !full => room.handle(command).await,
+            () = sleep_until(wake_at) => {}
+            Ok(()) = room.state.changed() => room.look_at = Instant::now(),
+            () = stop.cancelled(), if empty => {}
         }
         room.on_time().await;
+        room.outbox.start(&room.hub, &room.id, room.tail);
         let over = stop.is_cancelled() || (room.members.is_empty() && Instant::now() >= room.idle_at);
-        if over && next.is_none() && queue.is_empty() && room.hub.forget(&room.id, &queue) {
+        if over && room.outbox.is_empty() && queue.is_empty() && room.hub.forget(&room.id, &queue) {
             break;
         }
     }
     room.hub.metrics.rooms.dec();
 }
 
-/// The messages that wait at the head of the queue, and what came behind them.
-fn gather(first: Sending, queue: &mut mpsc::Receiver<Command>) -> (Vec<Sending>, Option<Command>) {
-    let mut batch = vec![first];
-    while batch.len() < BATCH {
-        match queue.try_recv() {
-            Ok(Command::Send(sending)) => batch.push(sending),
-            Ok(other) => return (batch, Some(other)),
-            Err(_) => break,
+impl Room {
+    fn new(hub: Arc<Hub>, id: String, behind: Arc<AtomicBool>) -> Self {
+        let now = Instant::now();
+        Self {
+            state: hub.bus.state(),
+            id,
+            behind,
+            tail: None,
+            feed: Feed::default(),
+            members: HashMap::new(),
+            typing: Typing::default(),
+            outbox: Outbox::default(),
+            origins: HashMap::new(),
+            look_at: now + POLL,
+            recheck_at: now + RECHECK,
+            idle_at: now + IDLE,
+            hub,
         }
     }
-    (batch, None)
-}
 
-impl Room {
     fn wake_at(&self) -> Instant {
-        let mut at = if self.members.is_empty() { self.idle_at } else { self.look_at.min(self.recheck_at) };
-        if let Some(end) = self.typing.next() {
-            at = at.min(end);
-        }
-        at
+        let at = if self.members.is_empty() { self.idle_at } else { self.look_at.min(self.recheck_at) };
+        [self.typing.next(), self.outbox.start_at()].into_iter().flatten().fold(at, Instant::min)
     }
 
     async fn handle(&mut self, command: Command) {
         self.idle_at = Instant::now() + IDLE;
         match command {
-            Command::Send(sending) => self.send(vec![sending]).await,
+            Command::Send(sending) => self.outbox.push(sending),
             Command::Enter(entering) => self.enter(entering).await,
             Command::Leave(subscriber) => self.leave(&subscriber),
             Command::Typing { subscriber, on } => {
@@ -174,56 +153,17 @@ impl Room {
 
     // ---- sending
 
-    async fn send(&mut self, batch: Vec<Sending>) {
+    async fn appended(&mut self, appended: Appended) {
         self.idle_at = Instant::now() + IDLE;
-        let batch = self.admit(batch).await;
-        if batch.is_empty() {
-            return;
+        // A hint may have told of a newer end meanwhile.
+        self.tail = appended.tail.map(|tail| self.tail.filter(|told| told.seq > tail.seq).unwrap_or(tail));
+        if appended.in_doubt {
+            // It may have been stored all the same.
+            self.look_at = Instant::now() + SOON;
         }
-        let drafts = batch.iter().map(|sending| sending.draft.clone()).collect();
-        let timer = self.hub.metrics.append_seconds.start_timer();
-        let results = messages::append(self.hub.store.as_ref(), &self.id, &mut self.tail, drafts).await;
-        timer.observe_duration();
-        let mut stored = Vec::with_capacity(batch.len());
-        for (sending, result) in batch.into_iter().zip(results) {
-            (sending.answer)(result.as_ref());
-            match result {
-                Ok(message) => stored.push((message, sending.origin)),
-                // It may have been stored all the same.
-                Err(_) => self.look_at = Instant::now() + SOON,
-            }
+        for (stored, origin) in appended.stored {
+            self.stored(stored, origin).await;
         }
-        for (message, origin) in stored {
-            self.stored(message, origin).await;
-        }
-    }
-
-    /// Refuses what has waited too long and what strangers send.
-    async fn admit(&mut self, batch: Vec<Sending>) -> Vec<Sending> {
-        let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(|s| s.since.elapsed() < DEADLINE);
-        for sending in late {
-            (sending.answer)(Err(&Error::unavailable(anyhow::anyhow!("waited too long for the room"))));
-        }
-        if batch.is_empty() {
-            return batch;
-        }
-        let senders: HashSet<&String> = batch.iter().map(|s| &s.draft.sender.id).collect();
-        let senders: Vec<String> = senders.into_iter().cloned().collect();
-        let members = match self.hub.store.members_among(&self.id, &senders).await {
-            Ok(members) => members,
-            Err(error) => {
-                error.log();
-                batch.into_iter().for_each(|sending| (sending.answer)(Err(&messages::again(&error))));
-                return Vec::new();
-            }
-        };
-        let (admitted, strangers): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|s| members.contains(&s.draft.sender.id));
-        for sending in strangers {
-            let error = rooms::no_member(&sending.room);
-            (sending.answer)(Err(&error));
-        }
-        admitted
     }
 
     async fn stored(&mut self, stored: Stored, origin: Option<SocketId>) {
@@ -323,6 +263,9 @@ impl Room {
 
     /// Another replica's message moves the end of the room.
     fn saw(&mut self, message: &Message) {
+        if message.seq > self.feed.delivered() {
+            self.outbox.contended();
+        }
         if let Some(tail) = self.tail.as_mut().filter(|tail| tail.seq < message.seq) {
             *tail = Tail { seq: message.seq, created_at: message.created_at };
         }

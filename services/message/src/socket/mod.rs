@@ -156,8 +156,16 @@ impl Sockets {
             live.close_when_quiet().await;
         });
         futures::future::join_all(closing).await;
+        let gone = async {
+            while self.live.iter().any(|live| !live.is_polling()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), gone).await;
         // Polling clients, and whoever came meanwhile.
         let _ = tokio::time::timeout(Duration::from_secs(2), io.close()).await;
+        // The library forgets its sockets in this, some without a word.
+        self.live.iter().for_each(|live| live.end());
     }
 }
 

@@ -25,7 +25,7 @@ use super::{Cut, Sockets, calls::Caller, outbound, wire::Wires};
 use crate::{delivery::Subscriber, events, model::User};
 
 /// How many events of one client may wait to be handled.
-const INBOX: usize = 64;
+const INBOX: usize = 512;
 /// How long a closing socket may take for what is under way.
 const QUIET: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(10);
@@ -205,10 +205,19 @@ impl Live {
         self.hang_up();
     }
 
+    pub(super) fn is_polling(&self) -> bool {
+        self.socket.transport_type() == TransportType::Polling
+    }
+
+    /// The library has let go of the socket, or should have.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
+    }
+
     /// Ends the transport, even of a client that takes nothing.
     fn hang_up(&self) {
         let session = self.socket.id.to_string();
-        if self.socket.transport_type() == TransportType::Polling {
+        if self.is_polling() {
             self.wires.end(&session);
             return;
         }

@@ -4,7 +4,7 @@ mod mongodb;
 mod sqlite;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,0 +1,148 @@
+//! What was sent in a room and isn't stored yet. One batch is under way at a time; what comes meanwhile is the next
+//! one, so that under load many messages share a round trip.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    future::{Future, pending},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use aether_common::Error;
+use rand::RngExt as _;
+use tokio::time::Instant;
+
+use super::{Hub, Sending, SocketId};
+use crate::{
+    messages::{self, Stored},
+    model::Tail,
+    rooms,
+    store::DEADLINE,
+};
+
+/// The most messages that are stored in one go.
+const BATCH: usize = 128;
+/// More than this many stay in the room's queue.
+const WAITING: usize = 512;
+/// For so long after another replica's message, this one leaves others a chance between its batches.
+const CONTENDED: Duration = Duration::from_secs(1);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
+
+/// A batch that is done: everybody has been answered.
+pub(super) struct Appended {
+    /// What is safe now, and which socket sent it.
+    pub(super) stored: Vec<(Stored, Option<SocketId>)>,
+    /// The room's end, if it is known.
+    pub(super) tail: Option<Tail>,
+    /// Something may have been stored whose sender was told that it failed.
+    pub(super) in_doubt: bool,
+    took: Duration,
+}
+
+/// Messages on their way into the store.
+#[derive(Default)]
+pub(super) struct Outbox {
+    waiting: VecDeque<Sending>,
+    appending: Option<Appending>,
+    contended_until: Option<Instant>,
+    start_at: Option<Instant>,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, sending: Sending) {
+        self.waiting.push_back(sending);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.appending.is_none()
+    }
+
+    /// Another replica stores messages in this room, too.
+    pub(super) fn contended(&mut self) {
+        self.contended_until = Some(Instant::now() + CONTENDED);
+    }
+
+    /// When the next batch may start, if one waits.
+    pub(super) fn start_at(&self) -> Option<Instant> {
+        if self.waiting.is_empty() || self.appending.is_some() { None } else { self.start_at }
+    }
+
+    /// Starts the next batch, if it is time.
+    pub(super) fn start(&mut self, hub: &Arc<Hub>, room: &str, tail: Option<Tail>) {
+        let now = Instant::now();
+        if self.waiting.is_empty() || self.appending.is_some() || self.start_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let batch = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
+        self.appending = Some(Box::pin(append(Arc::clone(hub), room.to_owned(), tail, batch)));
+    }
+
+    /// Waits for the batch that is under way.
+    pub(super) async fn finished(&mut self) -> Appended {
+        let Some(appending) = self.appending.as_mut() else { return pending().await };
+        let appended = appending.await;
+        self.appending = None;
+        let now = Instant::now();
+        // A replica whose batches follow each other at once always knows the next number, and would starve the rest.
+        self.start_at = self.contended_until.filter(|until| *until > now).map(|_| {
+            let longest = (2 * appended.took).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+            now + rand::rng().random_range(Duration::ZERO..longest)
+        });
+        appended
+    }
+}
+
+async fn append(hub: Arc<Hub>, room: String, mut tail: Option<Tail>, batch: Vec<Sending>) -> Appended {
+    let started = Instant::now();
+    let batch = admit(&hub, &room, batch).await;
+    let drafts: Vec<_> = batch.iter().map(|sending| sending.draft.clone()).collect();
+    let mut appended = Appended { stored: Vec::new(), tail, in_doubt: false, took: Duration::ZERO };
+    if drafts.is_empty() {
+        return appended;
+    }
+    let timer = hub.metrics.append_seconds.start_timer();
+    let results = messages::append(hub.store.as_ref(), &room, &mut tail, drafts).await;
+    timer.observe_duration();
+    for (sending, result) in batch.into_iter().zip(results) {
+        (sending.answer)(result.as_ref());
+        match result {
+            Ok(stored) => appended.stored.push((stored, sending.origin)),
+            Err(_) => appended.in_doubt = true,
+        }
+    }
+    Appended { tail, took: started.elapsed(), ..appended }
+}
+
+/// Refuses what has waited too long and what strangers send.
+async fn admit(hub: &Hub, room: &str, batch: Vec<Sending>) -> Vec<Sending> {
+    let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(|s| s.since.elapsed() < DEADLINE);
+    for sending in late {
+        (sending.answer)(Err(&Error::unavailable(anyhow::anyhow!("waited too long for the room"))));
+    }
+    if batch.is_empty() {
+        return batch;
+    }
+    let senders: HashSet<&String> = batch.iter().map(|s| &s.draft.sender.id).collect();
+    let senders: Vec<String> = senders.into_iter().cloned().collect();
+    let members = match hub.store.members_among(room, &senders).await {
+        Ok(members) => members,
+        Err(error) => {
+            error.log();
+            batch.into_iter().for_each(|sending| (sending.answer)(Err(&messages::again(&error))));
+            return Vec::new();
+        }
+    };
+    let (admitted, strangers): (Vec<_>, Vec<_>) = batch.into_iter().partition(|s| members.contains(&s.draft.sender.id));
+    for sending in strangers {
+        (sending.answer)(Err(&rooms::no_member(&sending.room)));
+    }
+    admitted
+}
