@@ -134,13 +134,13 @@ impl Running {
         let stop = self.stop.clone();
         let ended = tokio::select! {
             ended = drain(&mut self.servers) => ended,
-            () = stop.cancelled() => match tokio::time::timeout(self.grace, drain(&mut self.servers)).await {
-                Ok(ended) => ended,
-                Err(_) => {
+            () = stop.cancelled() => {
+                self.health.drain();
+                tokio::time::timeout(self.grace, drain(&mut self.servers)).await.unwrap_or_else(|_| {
                     tracing::warn!("grace is over, cutting off what is still open");
                     Ok(())
-                }
-            },
+                })
+            }
         };
         stop.cancel();
         while self.background.join_next().await.is_some() {}
