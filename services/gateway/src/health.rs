@@ -48,7 +48,8 @@ pub(crate) struct DependencyBody {
 }
 
 /// Answers as long as the process does.
-#[utoipa::path(get, path = "/api/health", tag = "health", summary = "Whether the gateway answers (also at /health)",
+#[utoipa::path(get, path = "/api/health", operation_id = "getHealth", tag = "health",
+    summary = "Whether the gateway answers (also at /health)",
     responses((status = 200, description = "It does", body = HealthBody)))]
 pub(crate) async fn get(State(app): State<App>) -> Json<HealthBody> {
     Json(HealthBody {
@@ -61,7 +62,8 @@ pub(crate) async fn get(State(app): State<App>) -> Json<HealthBody> {
 }
 
 /// Each dependency by name.
-#[utoipa::path(get, path = "/api/health/detailed", tag = "health", summary = "Each dependency by name",
+#[utoipa::path(get, path = "/api/health/detailed", operation_id = "getDetailedHealth", tag = "health",
+    summary = "Each dependency by name",
     responses(
         (status = 200, description = "All that is required is up", body = DetailedHealthBody),
         (status = 503, description = "Something required is down", body = DetailedHealthBody)))]

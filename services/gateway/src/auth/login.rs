@@ -28,7 +28,8 @@ impl FromFields for LoginBody {
 }
 
 /// Makes a session.
-#[utoipa::path(post, path = "/api/auth/login", tag = "auth", summary = "Log in and get an access token",
+#[utoipa::path(post, path = "/api/auth/login", operation_id = "login", tag = "auth",
+    summary = "Log in and get an access token",
     request_body = LoginBody,
     responses(
         (status = 200, description = "A new session", body = SessionBody),

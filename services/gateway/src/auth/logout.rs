@@ -22,7 +22,8 @@ pub(crate) struct DoneBody {
 }
 
 /// Revokes the session of the token.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", summary = "Log out: the token is refused from now on",
+#[utoipa::path(post, path = "/api/auth/logout", operation_id = "logout", tag = "auth",
+    summary = "Log out: the token is refused from now on",
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The session is revoked", body = DoneBody,

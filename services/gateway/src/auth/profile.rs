@@ -39,7 +39,8 @@ impl FromFields for ProfileBody {
 }
 
 /// The caller's profile.
-#[utoipa::path(get, path = "/api/auth/profile", tag = "auth", summary = "Get the current user's profile",
+#[utoipa::path(get, path = "/api/auth/profile", operation_id = "getProfile", tag = "auth",
+    summary = "Get the current user's profile",
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The profile", body = UserBody),
@@ -51,7 +52,8 @@ pub(crate) async fn get(State(app): State<App>, session: Session) -> Answer<axum
 }
 
 /// Changes the caller's profile.
-#[utoipa::path(put, path = "/api/auth/profile", tag = "auth", summary = "Update the current user's profile",
+#[utoipa::path(put, path = "/api/auth/profile", operation_id = "updateProfile", tag = "auth",
+    summary = "Update the current user's profile",
     security(("bearer" = [])), request_body = ProfileBody,
     responses(
         (status = 200, description = "The profile as it is now", body = UserBody),

@@ -42,7 +42,8 @@ impl FromFields for RegisterBody {
 }
 
 /// Makes a user and its first session.
-#[utoipa::path(post, path = "/api/auth/register", tag = "auth", summary = "Create a new user",
+#[utoipa::path(post, path = "/api/auth/register", operation_id = "register", tag = "auth",
+    summary = "Create a new user",
     request_body = RegisterBody,
     responses(
         (status = 201, description = "The user and its first session", body = SessionBody),

@@ -21,7 +21,8 @@ pub(crate) struct WsTokenBody {
 }
 
 /// Makes a token that opens a Socket.IO connection.
-#[utoipa::path(get, path = "/api/auth/ws-token", tag = "auth", summary = "Get a short-lived token for Socket.IO",
+#[utoipa::path(get, path = "/api/auth/ws-token", operation_id = "getWebSocketToken", tag = "auth",
+    summary = "Get a short-lived token for Socket.IO",
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The token", body = WsTokenBody),

@@ -36,7 +36,8 @@ impl FromFields for CreateRoomBody {
 }
 
 /// Makes a room with the caller as its owner.
-#[utoipa::path(post, path = "/api/rooms", tag = "rooms", summary = "Create a room and become its owner",
+#[utoipa::path(post, path = "/api/rooms", operation_id = "createRoom", tag = "rooms",
+    summary = "Create a room and become its owner",
     security(("bearer" = [])), request_body = CreateRoomBody,
     responses(
         (status = 201, description = "The room", body = RoomBody),

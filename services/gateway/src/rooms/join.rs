@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Makes the caller a member of a public room.
-#[utoipa::path(post, path = "/api/rooms/{roomId}/join", tag = "rooms", summary = "Become a member of a public room",
+#[utoipa::path(post, path = "/api/rooms/{roomId}/join", operation_id = "joinRoom", tag = "rooms",
+    summary = "Become a member of a public room",
     security(("bearer" = [])), params(("roomId" = String, Path, description = "The room's id or name")),
     responses(
         (status = 200, description = "The caller is a member", body = RoomBody),

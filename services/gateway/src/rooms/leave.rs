@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Ends the caller's membership.
-#[utoipa::path(post, path = "/api/rooms/{roomId}/leave", tag = "rooms", summary = "End the membership in a room",
+#[utoipa::path(post, path = "/api/rooms/{roomId}/leave", operation_id = "leaveRoom", tag = "rooms",
+    summary = "End the membership in a room",
     security(("bearer" = [])), params(("roomId" = String, Path, description = "The room's id or name")),
     responses(
         (status = 200, description = "The caller is no member any more", body = DoneBody,

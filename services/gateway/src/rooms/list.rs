@@ -24,7 +24,8 @@ pub(crate) struct RoomsBody {
 }
 
 /// The rooms that the caller is a member of.
-#[utoipa::path(get, path = "/api/rooms", tag = "rooms", summary = "Get all rooms of the current user",
+#[utoipa::path(get, path = "/api/rooms", operation_id = "listRooms", tag = "rooms",
+    summary = "Get all rooms of the current user",
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The rooms that the user is a member of", body = RoomsBody),

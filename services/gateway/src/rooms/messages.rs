@@ -64,7 +64,8 @@ impl Pagination {
 }
 
 /// A page of the history; page 1 holds the newest messages.
-#[utoipa::path(get, path = "/api/rooms/{roomId}/messages", tag = "rooms", summary = "Get a page of a room's history",
+#[utoipa::path(get, path = "/api/rooms/{roomId}/messages", operation_id = "getMessages", tag = "rooms",
+    summary = "Get a page of a room's history",
     security(("bearer" = [])),
     params(
         ("roomId" = String, Path, description = "The room's id or name"),

@@ -138,7 +138,7 @@ async fn a_failed_profile_update_says_what_to_mend_where_that_is_known() {
     let token = world.register("ada").await;
     world.register("grace").await;
     for (body, message) in [
-        (json!({"username": "grace"}), "Failed to update user profile: username is already taken"),
+        (json!({"username": "grace"}), "Failed to update user profile"),
         (json!({"username": "ab"}), "Failed to update user profile: firstName must be short"),
         (json!({"username": 7}), "Failed to update user profile: username must be a string"),
         (json!({"username": "odd"}), "Failed to update user profile"),
