@@ -64,11 +64,8 @@ pub fn optional_secret_var(name: &str, secret: &str, key: &str) -> Value {
 
 /// The variables that every service reads, and its own settings.
 pub fn common_env(level: LogLevel, settings: Vec<Setting>) -> Vec<Value> {
-    let common = [
-        var("LOG_LEVEL", level.as_str()),
-        var("LOG_FORMAT", "json"),
-        var("SHUTDOWN_GRACE_SECONDS", GRACE_SECONDS),
-    ];
+    let common =
+        [var("LOG_LEVEL", level.as_str()), var("LOG_FORMAT", "json"), var("SHUTDOWN_GRACE_SECONDS", GRACE_SECONDS)];
     common.into_iter().chain(settings.into_iter().map(|(name, value)| var(name, value))).collect()
 }
 

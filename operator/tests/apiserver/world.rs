@@ -21,14 +21,14 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-pub struct World {
-    pub client: Client,
-    pub namespace: String,
-    pub reconciler: Reconciler,
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) reconciler: Reconciler,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let client = client_as(None).await;
         install(&client).await;
         let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -42,20 +42,20 @@ impl World {
         Self { client, namespace, reconciler }
     }
 
-    pub fn resources(&self) -> Api<DynamicObject> {
+    pub(crate) fn resources(&self) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &reconcile::resource())
     }
 
-    pub fn of(&self, kind: Kind) -> Api<DynamicObject> {
+    pub(crate) fn of(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &kind.resource())
     }
 
-    pub fn secrets(&self) -> Api<Secret> {
+    pub(crate) fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// Applies a resource as `kubectl apply` does, strictly; gives the API server's refusal.
-    pub async fn try_apply(&self, name: &str, spec: &str) -> Result<(), String> {
+    pub(crate) async fn try_apply(&self, name: &str, spec: &str) -> Result<(), String> {
         let spec: Value = serde_yaml::from_str(spec).unwrap();
         let body = json!({"apiVersion": api::API_VERSION, "kind": api::KIND, "metadata": {"name": name}, "spec": spec});
         let params =
@@ -64,19 +64,19 @@ impl World {
         applied.map(drop).map_err(|error| error.to_string())
     }
 
-    pub async fn apply(&self, name: &str, spec: &str) {
+    pub(crate) async fn apply(&self, name: &str, spec: &str) {
         self.try_apply(name, spec).await.unwrap();
     }
 
-    pub async fn reconcile(&self, name: &str) {
+    pub(crate) async fn reconcile(&self, name: &str) {
         self.reconciler.run_by_name(&self.namespace, name).await.unwrap();
     }
 
-    pub async fn resource(&self, name: &str) -> AetherConnect {
+    pub(crate) async fn resource(&self, name: &str) -> AetherConnect {
         self.resources().get(name).await.unwrap().try_parse().unwrap()
     }
 
-    pub async fn condition(&self, name: &str, kind: &str) -> Condition {
+    pub(crate) async fn condition(&self, name: &str, kind: &str) -> Condition {
         let status = self.resource(name).await.status.unwrap_or_default();
         let conditions = format!("{:#?}", status.conditions);
         status
@@ -86,33 +86,33 @@ impl World {
             .unwrap_or_else(|| panic!("{kind} is not among {conditions}"))
     }
 
-    pub async fn get(&self, kind: Kind, name: &str) -> Option<Value> {
+    pub(crate) async fn get(&self, kind: Kind, name: &str) -> Option<Value> {
         self.of(kind).get_opt(name).await.unwrap().map(|object| serde_json::to_value(object).unwrap())
     }
 
-    pub async fn names(&self, kind: Kind) -> Vec<String> {
+    pub(crate) async fn names(&self, kind: Kind) -> Vec<String> {
         let list = self.of(kind).list(&ListParams::default()).await.unwrap();
         let mut names: Vec<_> = list.items.into_iter().filter_map(|object| object.metadata.name).collect();
         names.sort();
         names
     }
 
-    pub async fn secret(&self, name: &str) -> Option<BTreeMap<String, String>> {
+    pub(crate) async fn secret(&self, name: &str) -> Option<BTreeMap<String, String>> {
         let data = self.secrets().get_opt(name).await.unwrap()?.data.unwrap_or_default();
         Some(data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect())
     }
 
-    pub async fn put_secret(&self, name: &str, values: Value) {
+    pub(crate) async fn put_secret(&self, name: &str, values: Value) {
         let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values});
         let params = PatchParams::apply("person").force();
         self.secrets().patch(name, &params, &Patch::Apply(body)).await.unwrap();
     }
 
-    pub async fn patch(&self, kind: Kind, name: &str, patch: Value) {
+    pub(crate) async fn patch(&self, kind: Kind, name: &str, patch: Value) {
         self.of(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
-    pub async fn delete(&self, kind: Kind, name: &str) {
+    pub(crate) async fn delete(&self, kind: Kind, name: &str) {
         self.of(kind).delete(name, &DeleteParams::background()).await.unwrap();
     }
 
@@ -122,7 +122,7 @@ impl World {
     }
 
     /// What the cluster's own controllers would report once all pods of a StatefulSet or Deployment are ready.
-    pub async fn pods_ready(&self, kind: Kind, name: &str) {
+    pub(crate) async fn pods_ready(&self, kind: Kind, name: &str) {
         let live = self.get(kind, name).await.unwrap();
         let replicas = &live["spec"]["replicas"];
         let mut status = json!({
@@ -137,7 +137,7 @@ impl World {
     }
 
     /// What the Job controller reports at the end.
-    pub async fn job_ends(&self, name: &str, how: &str) {
+    pub(crate) async fn job_ends(&self, name: &str, how: &str) {
         let now = "2026-01-01T00:00:00Z";
         let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "Because", "message": "so", "lastTransitionTime": now, "lastProbeTime": now});
         let mut status = match how {
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Plays the cluster's part until the instance is Ready.
-    pub async fn settle(&self, name: &str) {
+    pub(crate) async fn settle(&self, name: &str) {
         for _ in 0..12 {
             self.reconcile(name).await;
             if self.condition(name, "Ready").await.status == "True" {
@@ -174,7 +174,7 @@ impl World {
     }
 
     /// The version of everything in the namespace that the operator writes.
-    pub async fn versions(&self) -> BTreeMap<String, String> {
+    pub(crate) async fn versions(&self) -> BTreeMap<String, String> {
         let mut versions = BTreeMap::new();
         let version = |meta: &kube::core::ObjectMeta| meta.resource_version.clone().unwrap();
         for kind in Kind::ALL {
@@ -194,7 +194,7 @@ impl World {
     }
 }
 
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
     for _ in 0..150 {
         if check().await {
             return;
@@ -205,7 +205,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl Fn
 }
 
 /// Access with all rights, or as somebody else.
-pub async fn client_as(user: Option<&str>) -> Client {
+pub(crate) async fn client_as(user: Option<&str>) -> Client {
     let path = std::env::var("TEST_KUBECONFIG").unwrap_or_else(|_| {
         panic!("TEST_KUBECONFIG is not set: these tests need a real API server; run them by `make test`")
     });
