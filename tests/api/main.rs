@@ -19,6 +19,7 @@ mod rooms_messages;
 mod run;
 mod shutdown;
 mod socket;
+mod stores;
 
 use aether_tests::{Api, Options, Stack};
 use serde_json::{Value, json};

@@ -10,13 +10,13 @@ fn embedded() -> Stack {
     Stack::start(&Options { store: Store::Embedded, ..Options::default() })
 }
 
-fn assert_unavailable(answer: &Answer) {
+pub(crate) fn assert_unavailable(answer: &Answer) {
     answer.assert(503, failure("<string>"));
     let wait: u64 = answer.header("retry-after").expect("Retry-After").parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
 }
 
-async fn login(api: &Api, user: &User) -> Answer {
+pub(crate) async fn login(api: &Api, user: &User) -> Answer {
     api.post("/api/auth/login", None, json!({"email": user.email, "password": PASSWORD})).await
 }
 

@@ -2,6 +2,7 @@
 //! whole, exact comparison of JSON bodies, and forged tokens. Nothing here knows how a service works inside.
 #![allow(clippy::unwrap_used)]
 
+mod cable;
 mod database;
 mod http;
 mod json;
@@ -13,12 +14,13 @@ mod token;
 mod user;
 mod wait;
 
+pub use cable::Cable;
 pub use http::{Answer, Api};
 pub use json::assert_json;
 pub use laptop::Laptop;
 pub use process::{free_port, program};
 pub use socket::Socket;
-pub use stack::{Options, Service, Stack, Store};
+pub use stack::{Cables, Options, Service, Stack, Store};
 pub use token::Token;
 pub use user::{PASSWORD, User, unique};
 pub use wait::{eventually, eventually_sync};

@@ -56,11 +56,16 @@ impl Socket {
 
     /// Emits an event and returns what it is acknowledged with.
     pub async fn call(&mut self, event: &str, payload: Value) -> Value {
+        self.call_within(event, payload, LIMIT).await
+    }
+
+    /// As [`Socket::call`], where the answer may take longer.
+    pub async fn call_within(&mut self, event: &str, payload: Value, limit: Duration) -> Value {
         let ack = self.next_ack;
         self.next_ack += 1;
         self.post(&format!("42{ack}{}", json!([event, payload]))).await;
         let head = format!("43{ack}[");
-        let packet = self.packet(|packet| packet.starts_with(&head)).await;
+        let packet = self.packet_within(limit, |packet| packet.starts_with(&head)).await;
         let acknowledged: Value = serde_json::from_str(&packet[head.len() - 1..]).unwrap();
         acknowledged[0].clone()
     }
@@ -109,6 +114,10 @@ impl Socket {
     }
 
     async fn packet(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        self.packet_within(LIMIT, wanted).await
+    }
+
+    async fn packet_within(&mut self, limit: Duration, wanted: impl Fn(&str) -> bool) -> String {
         let search = async {
             loop {
                 if let Some(index) = self.packets.iter().position(|packet| wanted(packet)) {
@@ -117,7 +126,7 @@ impl Socket {
                 self.poll().await;
             }
         };
-        match tokio::time::timeout(LIMIT, search).await {
+        match tokio::time::timeout(limit, search).await {
             Ok(packet) => packet,
             Err(_) => panic!("the awaited packet did not come; others: {:?}", self.packets),
         }

@@ -1,7 +1,7 @@
 //! A whole backend of child processes on free ports, with stores and secrets of its own.
 
 use crate::process::{Process, free_port, http_status, program};
-use crate::{Api, database, eventually_sync, unique};
+use crate::{Api, Cable, database, eventually_sync, unique};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -72,6 +72,17 @@ pub struct Service {
     log: std::path::PathBuf,
 }
 
+/// What leads from a backend to its stores: `None` for one that it keeps itself or does without.
+#[derive(Debug, Default)]
+pub struct Cables {
+    /// To PostgreSQL.
+    pub postgres: Option<Cable>,
+    /// To MongoDB.
+    pub mongodb: Option<Cable>,
+    /// To Redis.
+    pub redis: Option<Cable>,
+}
+
 /// A running backend. Dropping it ends every process of it.
 #[derive(Debug)]
 pub struct Stack {
@@ -87,6 +98,8 @@ pub struct Stack {
     pub auth: Vec<Service>,
     /// The message replicas.
     pub message: Vec<Service>,
+    /// The ways to the stores, to be cut.
+    pub cables: Cables,
     _dir: TempDir,
 }
 
@@ -96,6 +109,7 @@ impl Stack {
         let dir = tempfile::tempdir().unwrap();
         let secret = || format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let (jwt_secret, ws_secret) = (secret(), secret());
+        let mut cables = Cables::default();
         let mut shared = vec![
             ("JWT_SECRET", jwt_secret.clone()),
             ("JWT_WS_SECRET", ws_secret.clone()),
@@ -108,9 +122,9 @@ impl Stack {
             ("REDIS_ENABLED", options.redis.to_string()),
         ];
         if options.redis {
-            shared.push(("REDIS_URL", database::server("TEST_REDIS_URL")));
+            shared.push(("REDIS_URL", through(&mut cables.redis, &database::server("TEST_REDIS_URL"))));
         }
-        let (auth_store, message_store) = stores(options.store, dir.path());
+        let (auth_store, message_store) = stores(options.store, dir.path(), &mut cables);
         shared.extend(options.env.clone());
 
         let auth_env = with(&shared, vec![("DATABASE_URL", auth_store)]);
@@ -121,7 +135,7 @@ impl Stack {
         let (message, message_urls) = start_message(options.message, &message_env, &auth_urls, dir.path());
         let (gateways, urls) = start_gateways(options.gateways, &shared, &auth_urls, &message_urls, dir.path());
 
-        let mut stack = Self { jwt_secret, ws_secret, urls, gateways, auth, message, _dir: dir };
+        let mut stack = Self { jwt_secret, ws_secret, urls, gateways, auth, message, cables, _dir: dir };
         let services = stack.auth.iter_mut().chain(&mut stack.message).chain(&mut stack.gateways);
         services.for_each(Service::wait_until_ready);
         stack
@@ -197,13 +211,20 @@ impl Service {
     }
 }
 
-fn stores(store: Store, dir: &Path) -> (String, String) {
+fn through(place: &mut Option<Cable>, url: &str) -> String {
+    let (cable, through) = Cable::to(url);
+    *place = Some(cable);
+    through
+}
+
+fn stores(store: Store, dir: &Path, cables: &mut Cables) -> (String, String) {
     let file = |name: &str| format!("sqlite://{}", dir.join(name).display());
     match store {
         Store::Embedded => (file("auth.db"), file("message.db")),
         Store::Real => {
             let name = unique("test");
-            (database::postgres(&name), database::mongodb(&name))
+            let postgres = through(&mut cables.postgres, &database::postgres(&name));
+            (postgres, through(&mut cables.mongodb, &database::mongodb(&name)))
         }
     }
 }

@@ -114,6 +114,13 @@ export class Faithful extends Chat {
     this.socket.on("connect", () =>
       this.socket.emit("join_room", { roomId, ...(this.last > 0 && { afterSeq: this.last }) }),
     );
+    // What is sent before the room is joined again is shown at once, and a second time among what was missed.
+    this.socket.on("joined_room", () => {
+      this.joined = true;
+    });
+    this.socket.on("disconnect", () => {
+      this.joined = false;
+    });
     this.socket.on("new_message", (message) => {
       this.messages.push(message);
       this.last = Math.max(this.last, message.seq);
@@ -130,6 +137,7 @@ export class Faithful extends Chat {
     let last;
     while (Date.now() < deadline) {
       try {
+        await until("the room is joined", () => this.joined, { timeout: deadline - Date.now(), every: 20 });
         const answer = await this.socket
           .timeout(3000)
           .emitWithAck("send_message", { roomId: this.roomId, content, tempId });
