@@ -7,9 +7,12 @@ use super::{API_VERSION, AetherConnect, KIND};
 /// Why a file is not an `AetherConnect`.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    /// Not YAML, or a field is unknown or of the wrong type.
+    /// Not YAML.
     #[error("{0}")]
     Yaml(#[from] serde_yaml::Error),
+    /// A field is unknown or of the wrong type; its path says which.
+    #[error(transparent)]
+    Field(#[from] serde_path_to_error::Error<serde_yaml::Error>),
     /// A document of another kind.
     #[error("expected apiVersion {API_VERSION} and kind {KIND}, found {0}")]
     OtherKind(String),
@@ -39,7 +42,7 @@ pub fn parse(text: &str) -> Result<AetherConnect, ParseError> {
         if let Some(unknown) = unknown_field(&value) {
             return Err(ParseError::UnknownField(unknown));
         }
-        return Ok(serde_yaml::from_value(value)?);
+        return Ok(serde_path_to_error::deserialize(value)?);
     }
     Err(other.map_or(ParseError::Empty, ParseError::OtherKind))
 }
@@ -73,6 +76,12 @@ mod tests {
         assert!(error.contains("prot"), "{error}");
         let error = parse(&format!("{HEAD}sepc: {{}}\nspec: {{}}\n")).unwrap_err().to_string();
         assert!(error.contains("sepc"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_told_with_the_path_of_its_field() {
+        let error = parse(&format!("{HEAD}spec: {{gateway: {{port: 99999}}}}\n")).unwrap_err().to_string();
+        assert!(error.starts_with("spec.gateway.port: "), "{error}");
     }
 
     #[test]
