@@ -1,6 +1,6 @@
 //! The public API as a client sees it: one module for each URL, and some for what holds across all of them.
 //! Tests share one backend where they can, and then use users and rooms of their own.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::needless_pass_by_value, clippy::unwrap_used, missing_docs)]
 
 mod auth_login;
 mod auth_logout;

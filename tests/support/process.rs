@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,12 @@ done
 [ "$left" = " " ] || kill -KILL $left 2>/dev/null
 "#;
 
-static UNDERTAKER_INPUT: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
-    let mut shell = Command::new("sh").args(["-c", UNDERTAKER]).stdin(Stdio::piped()).spawn().unwrap();
-    Mutex::new(shell.stdin.take().unwrap())
-});
+static UNDERTAKER_SHELL: LazyLock<Mutex<Child>> =
+    LazyLock::new(|| Mutex::new(Command::new("sh").args(["-c", UNDERTAKER]).stdin(Stdio::piped()).spawn().unwrap()));
 
 fn tell_undertaker(line: &str) {
-    let mut input = UNDERTAKER_INPUT.lock().unwrap();
-    writeln!(input, "{line}").unwrap();
+    let mut shell = UNDERTAKER_SHELL.lock().unwrap();
+    writeln!(shell.stdin.as_mut().unwrap(), "{line}").unwrap();
 }
 
 /// A port of 127.0.0.1 that is free and that this process hasn't given out before, below the range from which
