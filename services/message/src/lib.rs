@@ -101,7 +101,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     let limit = Arc::new(RateLimit::new(config.rate_limit));
     let hub = {
         let (store, bus, metrics) = (Arc::clone(&store), Arc::clone(&bus), Arc::clone(&metrics));
-        Hub::start(store, bus, incoming, metrics, background.tasks.clone(), background.stop.clone())
+        Hub::start(store, bus, incoming, metrics, &background.tasks, background.stop.clone())
     };
     let watch = watch::Watch {
         store: Arc::clone(&store),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aether_common::Error;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     model::{ClientId, Draft, Message, Tail, User, now},
@@ -89,69 +89,92 @@ pub(crate) struct Stored {
 }
 
 /// Stores drafts in their order behind `tail`, whose number is a guess: the store's unique indexes decide. A number
-/// that is taken means that another replica was quicker, a client id that is taken means a resend. `tail` is `None`
-/// afterwards if its number is unknown.
+/// that is taken means that another replica was quicker, a client id that is taken means a resend. `told` is the newest
+/// end that other replicas tell of meanwhile. `tail` is `None` afterwards if its number is unknown.
 pub(crate) async fn append(
     store: &dyn Store,
     room: &str,
     tail: &mut Option<Tail>,
+    told: &watch::Receiver<Tail>,
     drafts: Vec<Draft>,
 ) -> Vec<Result<Stored, Error>> {
-    let mut results = Vec::with_capacity(drafts.len());
-    let mut pending = drafts;
+    let mut appending = Appending { store, room, told, results: Vec::with_capacity(drafts.len()), pending: drafts };
     let give_up = Instant::now() + CONTENTION;
-    while !pending.is_empty() {
-        if let Err(error) = append_some(store, room, tail, &mut pending, &mut results, give_up).await {
-            *tail = None;
-            error.log();
-            results.extend(pending.drain(..).map(|_| Err(again(&error))));
+    let mut trusting = true;
+    while !appending.pending.is_empty() {
+        let round = async {
+            let (last, stored) = appending.insert(tail).await?;
+            if stored == 0 && Instant::now() >= give_up {
+                return Err(Error::unavailable(anyhow::anyhow!("room {room}: other replicas took every number")));
+            }
+            appending.settle(tail, last, trusting).await
+        };
+        match round.await {
+            // Other replicas' word saves a round trip, but only every other time: it can't tell a resend.
+            Ok(()) => trusting = !trusting,
+            Err(error) => {
+                *tail = None;
+                error.log();
+                appending.results.extend(appending.pending.drain(..).map(|_| Err(again(&error))));
+            }
         }
     }
-    results
+    appending.results
 }
 
-/// One round: stores a prefix of `pending`, then settles what the next one collided with.
-async fn append_some(
-    store: &dyn Store,
-    room: &str,
-    tail: &mut Option<Tail>,
-    pending: &mut Vec<Draft>,
-    results: &mut Vec<Result<Stored, Error>>,
-    give_up: Instant,
-) -> Result<(), Error> {
-    let last = match *tail {
-        Some(tail) => tail,
-        None => store.tail(room).await?,
-    };
-    // A clock that lags behind another replica's must not make history jump back.
-    let at = now().max(last.created_at);
-    let messages: Vec<Message> =
-        (last.seq + 1..).zip(pending.iter()).map(|(seq, draft)| draft.clone().into_message(room, seq, at)).collect();
-    let stored = store.insert(&messages).await?;
-    *tail = Some(Tail { seq: last.seq + stored as u64, created_at: if stored > 0 { at } else { last.created_at } });
-    pending.drain(..stored);
-    results.extend(
-        messages.into_iter().take(stored).map(|message| Ok(Stored { message: Arc::new(message), resent: false })),
-    );
-    let Some(collided) = pending.first() else { return Ok(()) };
-    // Both at once: every round trip is a chance for other replicas to be quicker again.
-    let (sent, newest) =
-        tokio::join!(store.find_sent(room, &collided.sender.id, &collided.client_id), store.tail(room),);
-    if let Some(message) = sent? {
-        pending.remove(0);
-        results.push(Ok(Stored { message: Arc::new(message), resent: true }));
-        return Ok(());
+struct Appending<'a> {
+    store: &'a dyn Store,
+    room: &'a str,
+    told: &'a watch::Receiver<Tail>,
+    pending: Vec<Draft>,
+    results: Vec<Result<Stored, Error>>,
+}
+
+impl Appending<'_> {
+    /// Stores as many of the pending drafts as find their numbers free; tells the end and how many.
+    async fn insert(&mut self, tail: &mut Option<Tail>) -> Result<(Tail, usize), Error> {
+        let last = match *tail {
+            Some(tail) => tail,
+            None => self.store.tail(self.room).await?,
+        };
+        // A clock that lags behind another replica's must not make history jump back.
+        let at = now().max(last.created_at);
+        let numbered = (last.seq + 1..).zip(&self.pending);
+        let messages: Vec<Message> =
+            numbered.map(|(seq, draft)| draft.clone().into_message(self.room, seq, at)).collect();
+        let stored = self.store.insert(&messages).await?;
+        let end = if stored > 0 { Tail { seq: last.seq + stored as u64, created_at: at } } else { last };
+        *tail = Some(end);
+        self.pending.drain(..stored);
+        let messages = messages.into_iter().take(stored);
+        self.results.extend(messages.map(|message| Ok(Stored { message: Arc::new(message), resent: false })));
+        Ok((end, stored))
     }
-    if Instant::now() >= give_up {
-        return Err(Error::unavailable(anyhow::anyhow!("room {room}: other replicas took every number")));
+
+    /// Finds out what the first pending draft collided with, if there is one.
+    async fn settle(&mut self, tail: &mut Option<Tail>, end: Tail, trusting: bool) -> Result<(), Error> {
+        let Some(collided) = self.pending.first() else { return Ok(()) };
+        let told = *self.told.borrow();
+        if trusting && told.seq > end.seq {
+            *tail = Some(told);
+            return Ok(());
+        }
+        // Both at once: every round trip is a chance for other replicas to be quicker again.
+        let sent = self.store.find_sent(self.room, &collided.sender.id, &collided.client_id);
+        let (sent, newest) = tokio::join!(sent, self.store.tail(self.room));
+        if let Some(message) = sent? {
+            self.pending.remove(0);
+            self.results.push(Ok(Stored { message: Arc::new(message), resent: true }));
+            return Ok(());
+        }
+        let newest = newest?;
+        if newest.seq <= end.seq {
+            // The winner isn't visible yet.
+            tokio::time::sleep(BACKOFF).await;
+        }
+        *tail = Some(newest);
+        Ok(())
     }
-    let newest = newest?;
-    if newest.seq <= last.seq + stored as u64 {
-        // The winner isn't visible yet.
-        tokio::time::sleep(BACKOFF).await;
-    }
-    *tail = Some(newest);
-    Ok(())
 }
 
 /// The same failure for another caller; its cause is logged once.

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::room::{PAGE, push_missed};
+pub(crate) use self::room::{PAGE, entering::push_missed};
 pub(crate) use self::subscriber::{SocketId, Subscriber};
 use crate::{
     bus::{Bus, Hint, Incoming, State},
@@ -100,7 +100,7 @@ impl Hub {
         bus: Arc<dyn Bus>,
         incoming: mpsc::Receiver<Incoming>,
         metrics: Arc<Metrics>,
-        tasks: TaskTracker,
+        tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Arc<Self> {
         let (rooms, users) = (DashMap::new(), DashMap::new());

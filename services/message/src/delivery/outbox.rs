@@ -11,7 +11,7 @@ use std::{
 
 use aether_common::Error;
 use rand::RngExt as _;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{Hub, Sending, SocketId};
 use crate::{
@@ -28,7 +28,7 @@ const WAITING: usize = 512;
 /// For so long after another replica's message, this one leaves others a chance between its batches.
 const CONTENDED: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
 type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
 
@@ -50,6 +50,8 @@ pub(super) struct Outbox {
     appending: Option<Appending>,
     contended_until: Option<Instant>,
     start_at: Option<Instant>,
+    /// The newest end that other replicas have told of.
+    told: watch::Sender<Tail>,
 }
 
 impl Outbox {
@@ -66,8 +68,15 @@ impl Outbox {
     }
 
     /// Another replica stores messages in this room, too.
-    pub(super) fn contended(&mut self) {
+    pub(super) fn contended(&mut self, end: Tail) {
         self.contended_until = Some(Instant::now() + CONTENDED);
+        self.told.send_if_modified(|told| {
+            let newer = end.seq > told.seq;
+            if newer {
+                *told = end;
+            }
+            newer
+        });
     }
 
     /// When the next batch may start, if one waits.
@@ -82,7 +91,8 @@ impl Outbox {
             return;
         }
         let batch = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
-        self.appending = Some(Box::pin(append(Arc::clone(hub), room.to_owned(), tail, batch)));
+        let told = self.told.subscribe();
+        self.appending = Some(Box::pin(append(Arc::clone(hub), room.to_owned(), tail, told, batch)));
     }
 
     /// Waits for the batch that is under way.
@@ -100,7 +110,13 @@ impl Outbox {
     }
 }
 
-async fn append(hub: Arc<Hub>, room: String, mut tail: Option<Tail>, batch: Vec<Sending>) -> Appended {
+async fn append(
+    hub: Arc<Hub>,
+    room: String,
+    mut tail: Option<Tail>,
+    told: watch::Receiver<Tail>,
+    batch: Vec<Sending>,
+) -> Appended {
     let started = Instant::now();
     let batch = admit(&hub, &room, batch).await;
     let drafts: Vec<_> = batch.iter().map(|sending| sending.draft.clone()).collect();
@@ -109,7 +125,7 @@ async fn append(hub: Arc<Hub>, room: String, mut tail: Option<Tail>, batch: Vec<
         return appended;
     }
     let timer = hub.metrics.append_seconds.start_timer();
-    let results = messages::append(hub.store.as_ref(), &room, &mut tail, drafts).await;
+    let results = messages::append(hub.store.as_ref(), &room, &mut tail, &told, drafts).await;
     timer.observe_duration();
     for (sending, result) in batch.into_iter().zip(results) {
         (sending.answer)(result.as_ref());

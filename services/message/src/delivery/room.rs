@@ -1,8 +1,10 @@
 //! The task of one live room: it has stored what is sent, and delivers in order. Everything that concerns the room
 //! goes through its queue, so there is nothing to lock.
 
+pub(crate) mod entering;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,14 +12,13 @@ use std::{
     time::Duration,
 };
 
-use aether_common::Error;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 
 use super::{
-    Command, Entered, Entering, Hub, SocketId, Subscriber,
+    Command, Hub, SocketId, Subscriber,
     outbox::{Appended, Outbox},
 };
 use crate::{
@@ -151,8 +152,6 @@ impl Room {
         }
     }
 
-    // ---- sending
-
     async fn appended(&mut self, appended: Appended) {
         self.idle_at = Instant::now() + IDLE;
         // A hint may have told of a newer end meanwhile.
@@ -191,8 +190,6 @@ impl Room {
         }
     }
 
-    // ---- delivering
-
     async fn offer(&mut self, message: Arc<Message>) {
         for message in self.feed.offer(message) {
             self.deliver(&message);
@@ -222,11 +219,11 @@ impl Room {
     /// The socket that sent a message gets it even without a live feed; the sender's others only learn that it is
     /// stored.
     fn tell_sender(&self, message: &Message, origin: Option<SocketId>, new: &Event, confirmed: &Event) {
-        if let Some(origin) = origin.filter(|id| !self.members.contains_key(id)) {
-            if let Some(socket) = self.hub.sockets_of(&message.sender).iter().find(|socket| socket.id == origin) {
-                self.hub.metrics.deliveries.inc();
-                socket.push(new.clone());
-            }
+        let sockets = self.hub.sockets_of(&message.sender);
+        let outside = origin.filter(|id| !self.members.contains_key(id));
+        if let Some(socket) = sockets.iter().find(|socket| Some(socket.id) == outside) {
+            self.hub.metrics.deliveries.inc();
+            socket.push(new.clone());
         }
         self.hub.confirm(message, confirmed, |id| self.members.contains_key(&id));
     }
@@ -264,7 +261,7 @@ impl Room {
     /// Another replica's message moves the end of the room.
     fn saw(&mut self, message: &Message) {
         if message.seq > self.feed.delivered() {
-            self.outbox.contended();
+            self.outbox.contended(Tail { seq: message.seq, created_at: message.created_at });
         }
         if let Some(tail) = self.tail.as_mut().filter(|tail| tail.seq < message.seq) {
             *tail = Tail { seq: message.seq, created_at: message.created_at };
@@ -295,98 +292,6 @@ impl Room {
         }
     }
 
-    // ---- entering and leaving
-
-    async fn enter(&mut self, entering: Entering) {
-        let Entering { subscriber, have, greeting, answer } = entering;
-        let entered = self.try_enter(&subscriber, have, greeting).await;
-        // A socket that didn't wait for the answer has gone, and leaves by itself.
-        let _ = answer.send(entered);
-    }
-
-    async fn try_enter(
-        &mut self,
-        subscriber: &Arc<Subscriber>,
-        have: Option<u64>,
-        greeting: Option<super::Greeting>,
-    ) -> Result<Entered, Error> {
-        // One that enters again starts anew.
-        let again = self.members.remove(&subscriber.id).is_some();
-        if self.members.is_empty() {
-            let tail = self.hub.store.tail(&self.id).await?;
-            self.tail = Some(tail);
-            self.feed = Feed::after(tail.seq);
-            self.origins.clear();
-            self.look_at = Instant::now() + POLL;
-            self.recheck_at = Instant::now() + RECHECK;
-        }
-        let delivered = self.feed.delivered();
-        let greet = |seq| greeting.into_iter().flat_map(|greeting| greeting(seq)).for_each(|e| subscriber.push(e));
-        let (mut missed, mut up_to) = (Vec::new(), delivered);
-        match have {
-            Some(have) if delivered.saturating_sub(have) > PAGE.into() => {
-                greet(delivered);
-                return Ok(Entered::Behind);
-            }
-            Some(have) if have < delivered => {
-                missed = self.hub.store.after(&self.id, have, PAGE).await?;
-                missed.retain(|message| message.seq <= delivered);
-            }
-            // Told by a quicker replica. A number that doesn't exist yet must not keep back the messages up to it.
-            Some(have) if have > delivered => {
-                up_to = have.min(self.hub.store.tail(&self.id).await?.seq).max(delivered);
-            }
-            _ => {}
-        }
-        greet(up_to);
-        for message in &missed {
-            push_missed(subscriber, message);
-        }
-        let first = !again && !self.is_here(&subscriber.user);
-        self.members.insert(subscriber.id, Member { subscriber: Arc::clone(subscriber), have: up_to });
-        if first {
-            self.tell_presence(&subscriber.user, true);
-        }
-        Ok(Entered::Live)
-    }
-
-    fn leave(&mut self, subscriber: &Subscriber) {
-        let user = &subscriber.user;
-        let typing = self.typing.stop(&user.id, &Source::Socket(subscriber.id));
-        self.tell_typing(typing);
-        if self.members.remove(&subscriber.id).is_some() && !self.is_here(user) {
-            self.tell_presence(user, false);
-        }
-    }
-
-    /// Users whose memberships have ended lose the live feed; sockets that have gone are forgotten.
-    async fn recheck(&mut self) {
-        self.recheck_at = Instant::now() + RECHECK;
-        let gone = self.members.values().filter(|m| m.subscriber.gone()).map(|m| Arc::clone(&m.subscriber));
-        for subscriber in gone.collect::<Vec<_>>() {
-            self.leave(&subscriber);
-        }
-        if *self.state.borrow() == State::Sole || self.members.is_empty() {
-            return; // nobody else could have ended a membership
-        }
-        let users: HashSet<&String> = self.members.values().map(|m| &m.subscriber.user.id).collect();
-        let users: Vec<String> = users.into_iter().cloned().collect();
-        match self.hub.store.members_among(&self.id, &users).await {
-            Ok(members) => self.evict(|user| !members.contains(&user.id)),
-            Err(error) => error.log(),
-        }
-    }
-
-    fn evict(&mut self, out: impl Fn(&User) -> bool) {
-        let evicted = self.members.values().filter(|m| out(&m.subscriber.user)).map(|m| Arc::clone(&m.subscriber));
-        for subscriber in evicted.collect::<Vec<_>>() {
-            subscriber.push(events::left_room(&self.id));
-            self.leave(&subscriber);
-        }
-    }
-
-    // ---- telling
-
     fn is_here(&self, user: &User) -> bool {
         self.members.values().any(|member| member.subscriber.user.id == user.id)
     }
@@ -410,13 +315,5 @@ impl Room {
         if let Some(on) = publish {
             self.hub.bus.publish(Hint::Typing { room: self.id.clone(), user, on });
         }
-    }
-}
-
-/// A missed message, with its confirmation if it is the socket's own.
-pub(crate) fn push_missed(subscriber: &Subscriber, message: &Message) {
-    subscriber.push(events::new_message(message));
-    if subscriber.user.id == message.sender.id {
-        subscriber.push(events::message_confirmed(message));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
-use crate::{events::Event, metrics::Metrics, model::User};
+use crate::{events::Event, model::User};
 
 /// Tells the sockets of this replica apart.
 pub(crate) type SocketId = u64;
@@ -22,20 +22,14 @@ pub(crate) struct Subscriber {
     pub(crate) user: User,
     events: mpsc::Sender<Event>,
     too_slow: CancellationToken,
-    metrics: Arc<Metrics>,
 }
 
 impl Subscriber {
     /// A socket whose events come out of the receiver. `too_slow` is cancelled when they aren't taken.
     #[must_use]
-    pub(crate) fn new(
-        id: SocketId,
-        user: User,
-        too_slow: CancellationToken,
-        metrics: Arc<Metrics>,
-    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
+    pub(crate) fn new(id: SocketId, user: User, too_slow: CancellationToken) -> (Arc<Self>, mpsc::Receiver<Event>) {
         let (events, queue) = mpsc::channel(WAITING);
-        (Arc::new(Self { id, user, events, too_slow, metrics }), queue)
+        (Arc::new(Self { id, user, events, too_slow }), queue)
     }
 
     /// Queues an event; without a place for it the socket is cut off.
@@ -44,7 +38,6 @@ impl Subscriber {
             return; // after a gap, nothing more: the socket catches up from the store
         }
         if matches!(self.events.try_send(event), Err(TrySendError::Full(_))) {
-            self.metrics.dropped_sockets.inc();
             self.too_slow.cancel();
         }
     }

@@ -61,7 +61,7 @@ impl Replicas {
             let bus: Arc<dyn Bus> = Arc::<TestBus>::clone(bus);
             let metrics = Arc::new(Metrics::new().unwrap());
             let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-            Hub::start(Arc::clone(&fresh.store), bus, incoming, metrics, tasks, stop)
+            Hub::start(Arc::clone(&fresh.store), bus, incoming, metrics, &tasks, stop)
         };
         let hubs = [hub(&buses[0], first), hub(&buses[1], second)];
         Self { hubs, buses, room, fresh, next_id: Mutex::new(1) }
@@ -76,8 +76,7 @@ impl Replicas {
         };
         let user = User { id: user.into(), username: format!("user{user}") };
         let too_slow = CancellationToken::new();
-        let metrics = Arc::clone(&self.hubs[replica].metrics);
-        let (subscriber, events) = Subscriber::new(id, user, too_slow.clone(), metrics);
+        let (subscriber, events) = Subscriber::new(id, user, too_slow.clone());
         self.hubs[replica].connected(&subscriber);
         let (hub, room) = (Arc::clone(&self.hubs[replica]), Arc::clone(&self.room));
         Socket { hub, room, subscriber, events, too_slow }

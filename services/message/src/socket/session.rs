@@ -80,7 +80,7 @@ pub(super) fn start(sockets: &Arc<Sockets>, socket: Arc<Socket>) {
     let user = User { id: identity.user_id.clone(), username: identity.username.clone() };
     let (too_slow, closing, ended) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let id = sockets.next_id.fetch_add(1, Ordering::Relaxed);
-    let (subscriber, queue) = Subscriber::new(id, user, too_slow.clone(), Arc::clone(&sockets.metrics));
+    let (subscriber, queue) = Subscriber::new(id, user, too_slow.clone());
     let (inbox, calls) = mpsc::channel(INBOX);
 
     listen(&socket, &inbox, &subscriber, &closing, &ended);
@@ -100,9 +100,10 @@ pub(super) fn start(sockets: &Arc<Sockets>, socket: Arc<Socket>) {
     sockets.live.insert(id, Arc::clone(&live));
     tracing::debug!(user = live.identity.user_id, socket = id, "connected");
     sockets.tasks.spawn({
-        let (live, ended) = (Arc::clone(&live), ended.clone());
+        let (live, ended, metrics) = (Arc::clone(&live), ended.clone(), Arc::clone(&sockets.metrics));
         async move {
             if outbound::send(socket, queue, too_slow, ended).await == outbound::End::TooSlow {
+                metrics.dropped_sockets.inc();
                 tracing::info!(user = live.identity.user_id, socket = id, "too slow, cut off");
                 live.hang_up();
             }
@@ -122,10 +123,11 @@ fn listen(
 ) {
     let (inbox, subscriber, closing) = (inbox.clone(), Arc::clone(subscriber), closing.clone());
     socket.on_fallback(move |EventName(event): EventName, Raw(number, payload): Raw| {
-        if !closing.is_cancelled() {
-            if let Err(TrySendError::Full(call)) = inbox.try_send(Call { event, number, payload }) {
-                refuse(&subscriber, &call, &Error::new(Code::Exhausted, "TOO_MANY_REQUESTS", "Too many requests"));
-            }
+        if closing.is_cancelled() {
+            return ready(());
+        }
+        if let Err(TrySendError::Full(call)) = inbox.try_send(Call { event, number, payload }) {
+            refuse(&subscriber, &call, &Error::new(Code::Exhausted, "TOO_MANY_REQUESTS", "Too many requests"));
         }
         ready(())
     });

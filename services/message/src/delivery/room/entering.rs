@@ -1,0 +1,114 @@
+//! Who gets a room's live feed, from which message on, and until when.
+
+use std::{collections::HashSet, sync::Arc};
+
+use aether_common::Error;
+use tokio::time::Instant;
+
+use super::{Member, PAGE, POLL, RECHECK, Room};
+use crate::{
+    bus::State,
+    delivery::{Entered, Entering, Greeting, Subscriber},
+    events,
+    feed::Feed,
+    model::{Message, User},
+    typing::Source,
+};
+
+impl Room {
+    pub(super) async fn enter(&mut self, entering: Entering) {
+        let Entering { subscriber, have, greeting, answer } = entering;
+        let entered = self.try_enter(&subscriber, have, greeting).await;
+        // A socket that didn't wait for the answer has gone, and leaves by itself.
+        let _ = answer.send(entered);
+    }
+
+    async fn try_enter(
+        &mut self,
+        subscriber: &Arc<Subscriber>,
+        have: Option<u64>,
+        greeting: Option<Greeting>,
+    ) -> Result<Entered, Error> {
+        // One that enters again starts anew.
+        let again = self.members.remove(&subscriber.id).is_some();
+        if self.members.is_empty() {
+            let tail = self.hub.store.tail(&self.id).await?;
+            self.tail = Some(tail);
+            self.feed = Feed::after(tail.seq);
+            self.origins.clear();
+            self.look_at = Instant::now() + POLL;
+            self.recheck_at = Instant::now() + RECHECK;
+        }
+        let delivered = self.feed.delivered();
+        let greet = |seq| greeting.into_iter().flat_map(|greeting| greeting(seq)).for_each(|e| subscriber.push(e));
+        let (mut missed, mut up_to) = (Vec::new(), delivered);
+        match have {
+            Some(have) if delivered.saturating_sub(have) > PAGE.into() => {
+                greet(delivered);
+                return Ok(Entered::Behind);
+            }
+            Some(have) if have < delivered => {
+                missed = self.hub.store.after(&self.id, have, PAGE).await?;
+                missed.retain(|message| message.seq <= delivered);
+            }
+            // Told by a quicker replica. A number that doesn't exist yet must not keep back the messages up to it.
+            Some(have) if have > delivered => {
+                up_to = have.min(self.hub.store.tail(&self.id).await?.seq).max(delivered);
+            }
+            _ => {}
+        }
+        greet(up_to);
+        for message in &missed {
+            push_missed(subscriber, message);
+        }
+        let first = !again && !self.is_here(&subscriber.user);
+        self.members.insert(subscriber.id, Member { subscriber: Arc::clone(subscriber), have: up_to });
+        if first {
+            self.tell_presence(&subscriber.user, true);
+        }
+        Ok(Entered::Live)
+    }
+
+    pub(super) fn leave(&mut self, subscriber: &Subscriber) {
+        let user = &subscriber.user;
+        let typing = self.typing.stop(&user.id, &Source::Socket(subscriber.id));
+        self.tell_typing(typing);
+        if self.members.remove(&subscriber.id).is_some() && !self.is_here(user) {
+            self.tell_presence(user, false);
+        }
+    }
+
+    /// Users whose memberships have ended lose the live feed; sockets that have gone are forgotten.
+    pub(super) async fn recheck(&mut self) {
+        self.recheck_at = Instant::now() + RECHECK;
+        let gone = self.members.values().filter(|m| m.subscriber.gone()).map(|m| Arc::clone(&m.subscriber));
+        for subscriber in gone.collect::<Vec<_>>() {
+            self.leave(&subscriber);
+        }
+        if *self.state.borrow() == State::Sole || self.members.is_empty() {
+            return; // nobody else could have ended a membership
+        }
+        let users: HashSet<&String> = self.members.values().map(|m| &m.subscriber.user.id).collect();
+        let users: Vec<String> = users.into_iter().cloned().collect();
+        match self.hub.store.members_among(&self.id, &users).await {
+            Ok(members) => self.evict(|user| !members.contains(&user.id)),
+            Err(error) => error.log(),
+        }
+    }
+
+    pub(super) fn evict(&mut self, out: impl Fn(&User) -> bool) {
+        let evicted = self.members.values().filter(|m| out(&m.subscriber.user)).map(|m| Arc::clone(&m.subscriber));
+        for subscriber in evicted.collect::<Vec<_>>() {
+            subscriber.push(events::left_room(&self.id));
+            self.leave(&subscriber);
+        }
+    }
+}
+
+/// A missed message, with its confirmation if it is the socket's own.
+pub(crate) fn push_missed(subscriber: &Subscriber, message: &Message) {
+    subscriber.push(events::new_message(message));
+    if subscriber.user.id == message.sender.id {
+        subscriber.push(events::message_confirmed(message));
+    }
+}
