@@ -54,7 +54,9 @@ socket.on("connect", () => {
   });
 });
 socket.on("connect_error", (error) => console.log(`* not connected: ${error.message}`));
-socket.on("disconnect", (reason) => console.log(`* connection lost (${reason}), trying again`));
+socket.on("disconnect", (reason) => {
+  if (reason !== "io client disconnect") console.log(`* connection lost (${reason}), trying again`);
+});
 socket.on("joined_room", () => console.log(`* you are in ${roomName}; type a line to send it, Ctrl-D to leave`));
 socket.on("user_joined", ({ username }) => console.log(`* ${username} came in`));
 socket.on("user_left", ({ username }) => console.log(`* ${username} left`));

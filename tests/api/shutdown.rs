@@ -1,5 +1,6 @@
 //! SIGTERM, as Kubernetes sends it, lets what is under way come to its end.
 use aether_tests::{Options, PASSWORD, Stack, Store, User, eventually};
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use std::time::Duration;
 
@@ -50,6 +51,33 @@ async fn no_log_holds_a_password_a_token_or_a_secret() {
         let log = service.log();
         for secret in [PASSWORD, "a wrong passphrase", &user.token, &ws_token, &stack.jwt_secret, &stack.ws_secret] {
             assert!(!log.contains(secret), "{secret} is in:\n{log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_connecting_while_message_drains_is_cut_off_rather_than_refused() {
+    // The official client comes back by itself after a cut, but not after a refusal.
+    let stack = embedded();
+    let api = stack.api();
+    let user = User::register(&api, "connecting").await;
+    let token = json!({"token": user.ws_token(&api).await});
+    let url = format!("{}/socket/?EIO=4&transport=websocket", api.url).replacen("http", "ws", 1);
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        let (mut socket, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+        let handshake = socket.next().await.unwrap().unwrap();
+        assert!(handshake.to_text().unwrap().starts_with('0'));
+        sockets.push(socket);
+    }
+    stack.message[0].terminate();
+    for (n, mut socket) in sockets.into_iter().enumerate() {
+        // Some before, some while and some after the connections are cut.
+        tokio::time::sleep(Duration::from_millis(n as u64)).await;
+        let _ = socket.send(format!("40{token}").into()).await;
+        while let Ok(Some(Ok(packet))) = tokio::time::timeout(GRACE, socket.next()).await {
+            let text = packet.to_text().unwrap_or_default();
+            assert!(!text.starts_with("44"), "socket {n} was refused: {text}");
         }
     }
 }

@@ -14,7 +14,11 @@ pub fn init(env: &Env) -> Result<(), ConfigError> {
     // Only the first call of a process takes hold; tests and the one-process mode call it more than once.
     let _ = match env.text("LOG_FORMAT", "json").as_str() {
         "json" => builder.json().flatten_event(true).with_current_span(true).try_init(),
-        "text" => builder.compact().with_target(false).try_init(),
+        "text" => builder
+            .compact()
+            .with_target(false)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
         other => {
             return Err(ConfigError::Invalid("LOG_FORMAT", other.to_owned(), "use json or text".into()));
         }

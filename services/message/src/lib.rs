@@ -125,7 +125,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     let service = MessageServiceServer::new(Grpc { hub, rooms, store, limit, guard: access });
     let serving = Serving {
         rpc: tokio::spawn(rpc::serve(rpc, service, health.clone(), config.development, stop.clone())),
-        http: WireListener(http),
+        http: sockets.listener(http),
         sockets,
         metrics,
         health: health.clone(),
@@ -177,7 +177,7 @@ struct Serving {
 impl Serving {
     /// Serves; after `stop`, ends in an order that loses nothing: sockets, calls, rooms, bus.
     async fn until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let (layer, io) = self.sockets.layer();
+        let layer = self.sockets.layer();
         let router = Router::new()
             .merge(self.health.routes(self.metrics.registry.clone()))
             .layer(layer)
@@ -192,7 +192,7 @@ impl Serving {
         }
         self.health.drain();
         let orderly = async {
-            self.sockets.drain(&io).await;
+            self.sockets.drain().await;
             self.rpc.await??;
             self.background.stop.cancel();
             self.background.tasks.close();

@@ -32,7 +32,7 @@ use socketioxide::{
     layer::SocketIoLayer,
     socket::Socket,
 };
-use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
+use tokio::{net::TcpListener, sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::wire::{Cut, WireListener};
@@ -97,7 +97,7 @@ impl Sockets {
     }
 
     /// The Socket.IO server as a layer.
-    pub(crate) fn layer(self: &Arc<Self>) -> (SocketIoLayer, SocketIo) {
+    pub(crate) fn layer(self: &Arc<Self>) -> SocketIoLayer {
         let (layer, io) = SocketIo::builder()
             .req_path(PATH)
             .max_payload(LARGEST_PACKET as u64)
@@ -106,18 +106,35 @@ impl Sockets {
             .max_buffer_size(BUFFER)
             .connect_timeout(CONNECT)
             .build_layer();
-        let (sockets, guard) = (Arc::clone(self), self.guard.clone());
+        let (sockets, gate) = (Arc::clone(self), Arc::clone(self));
         // Not async: handlers must be in place before the client's first event can come.
         let connect = move |SocketHandle(socket): SocketHandle| {
             session::start(&sockets, socket);
             std::future::ready(())
         };
         let authenticate = move |handle: SocketHandle, TryData(auth): TryData<Auth>| {
-            let guard = guard.clone();
-            async move { authenticate(&guard, &handle.0, auth.ok()).await.map_err(Refusal) }
+            let gate = Arc::clone(&gate);
+            async move { gate.authenticate(&handle.0, auth.ok()).await.map_err(Refusal) }
         };
         io.ns("/", connect.with(authenticate));
-        (layer, io)
+        layer
+    }
+
+    /// Only the token in the connection's `auth` payload counts.
+    async fn authenticate(&self, socket: &Socket, auth: Option<Auth>) -> Result<(), Error> {
+        if self.draining.load(Ordering::Relaxed) {
+            // A refusal would keep the official client from coming back; its connection is cut in a moment.
+            std::future::pending::<()>().await;
+        }
+        let auth = auth.ok_or_else(Error::unauthenticated)?;
+        let identity = self.guard.check(&auth.token, &socket.id.to_string()).await.inspect_err(Error::log)?;
+        socket.extensions.insert(identity);
+        Ok(())
+    }
+
+    /// A listener whose connections are cut at the end of [`Sockets::drain`].
+    pub(crate) fn listener(&self, listener: TcpListener) -> WireListener {
+        WireListener { listener, all: self.wires.all.clone() }
     }
 
     /// Closes the sockets of sessions as they are revoked, until `stop`.
@@ -147,7 +164,7 @@ impl Sockets {
 
     /// Lets nobody in any more and closes every connection, after what its client sent is answered. The clients come
     /// back by themselves, to another replica.
-    pub(crate) async fn drain(&self, io: &SocketIo) {
+    pub(crate) async fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         let all: Vec<Arc<Live>> = self.live.iter().map(|live| Arc::clone(&live)).collect();
         let pause = STAGGER / u32::try_from(all.len()).unwrap_or(u32::MAX).max(1);
@@ -162,9 +179,9 @@ impl Sockets {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), gone).await;
-        // Polling clients, and whoever came meanwhile.
-        let _ = tokio::time::timeout(Duration::from_secs(2), io.close()).await;
-        // The library forgets its sockets in this, some without a word.
+        // Polling clients, and whoever came meanwhile. The library's own way of closing would tell those who are just
+        // connecting that there is no such namespace, after which they don't come back.
+        self.wires.all.cancel();
         self.live.iter().for_each(|live| live.end());
     }
 }
@@ -195,14 +212,6 @@ impl fmt::Display for Refusal {
             _ => "Service temporarily unavailable",
         })
     }
-}
-
-/// Only the token in the connection's `auth` payload counts.
-async fn authenticate(guard: &Guard, socket: &Socket, auth: Option<Auth>) -> Result<(), Error> {
-    let auth = auth.ok_or_else(Error::unauthenticated)?;
-    let identity = guard.check(&auth.token, &socket.id.to_string()).await.inspect_err(Error::log)?;
-    socket.extensions.insert(identity);
-    Ok(())
 }
 
 #[derive(Deserialize)]

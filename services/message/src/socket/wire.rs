@@ -21,8 +21,11 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
-/// A listener whose connections can be cut.
-pub(crate) struct WireListener(pub(crate) TcpListener);
+/// A listener whose connections can be cut, one by one or, by `all`, together.
+pub(crate) struct WireListener {
+    pub(crate) listener: TcpListener,
+    pub(crate) all: CancellationToken,
+}
 
 /// A TCP connection that looks closed, to both sides of the code that uses it, once it is cut.
 pub(crate) struct Wire {
@@ -42,9 +45,9 @@ impl Listener for WireListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = Listener::accept(&mut self.listener).await;
         aether_common::net::tune(&stream);
-        let cut = CancellationToken::new();
+        let cut = self.all.child_token();
         let wire = Wire {
             stream,
             reading: Box::pin(cut.clone().cancelled_owned()),
@@ -56,7 +59,7 @@ impl Listener for WireListener {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -95,6 +98,8 @@ impl AsyncWrite for Wire {
 /// What is needed to end a client's transport, whichever it uses now.
 #[derive(Default)]
 pub(crate) struct Wires {
+    /// Cuts every connection.
+    pub(crate) all: CancellationToken,
     /// Connections of clients that went over from polling to websocket, by session.
     upgraded: DashMap<String, Cut>,
     /// Polling sessions that are answered no more.
