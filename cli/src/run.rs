@@ -109,7 +109,7 @@ async fn serve(name: &str, env: &Env, data: &DataDir, started: Instant) -> anyho
     let (auth, message, gateway) = tokio::join!(
         ended("auth", auth.stopped(), &stop),
         ended("message", message.stopped(), &stop),
-        ended("gateway", async { Ok(gateway.stopped().await) }, &stop),
+        ended("gateway", gateway.stopped(), &stop),
     );
     auth.and(message).and(gateway)?;
     println!("Stopped. Data is kept in {}", data.path().display());

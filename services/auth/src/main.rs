@@ -8,23 +8,16 @@ use aether_common::{Env, logging, shutdown};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("aetherconnect-auth: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    shutdown::exit_code("aetherconnect-auth", &run().await)
 }
 
 async fn run() -> anyhow::Result<()> {
     let env = Env::process();
     logging::init(&env)?;
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => aether_auth::start(Config::from_env(&env)?, shutdown::on_signal()).await?.stopped().await,
+    match std::env::args().nth(1).as_deref() {
+        None => aether_auth::start(Config::from_env(&env)?, shutdown::on_signal()).await?.stopped().await,
         // It needs no keys.
-        ["migrate"] => Database::from_env(&env)?.migrate().await,
-        _ => anyhow::bail!("usage: aetherconnect-auth [migrate]"),
+        Some("migrate") => Database::from_env(&env)?.migrate().await,
+        Some(_) => anyhow::bail!("usage: aetherconnect-auth [migrate]"),
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a process: a signal, a time to drain, then the end.
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -36,4 +36,12 @@ async fn wait_for_signal() {
             let _ = tokio::signal::ctrl_c().await;
         }
     }
+}
+
+/// The end of a program: a failure is one line on standard error, and exit code 1.
+#[must_use]
+pub fn exit_code(program: &str, result: &anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("{program}: {error:#}");
+    ExitCode::FAILURE
 }

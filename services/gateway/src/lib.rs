@@ -42,10 +42,8 @@ pub struct Running {
 
 impl Running {
     /// Waits until the gateway has been stopped and its open work is done, or its grace is over.
-    pub async fn stopped(self) {
-        if let Err(error) = self.served.await {
-            tracing::error!(%error, "the gateway ended by a fault");
-        }
+    pub async fn stopped(self) -> anyhow::Result<()> {
+        self.served.await.context("the gateway ended by a fault")
     }
 }
 

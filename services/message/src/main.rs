@@ -1,16 +1,23 @@
-//! `aetherconnect-message`: serves; `aetherconnect-message migrate`: brings the store's schema up to date.
+//! The message service's process: `aetherconnect-message` serves, `aetherconnect-message migrate` brings the store's
+//! schema up to date.
+
+use std::process::ExitCode;
 
 use aether_common::{Env, logging, shutdown};
 use aether_message::Config;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    shutdown::exit_code("aetherconnect-message", &run().await)
+}
+
+async fn run() -> anyhow::Result<()> {
     let env = Env::process();
     logging::init(&env)?;
     let config = Config::from_env(&env)?;
     match std::env::args().nth(1).as_deref() {
-        None | Some("serve") => aether_message::start(config, shutdown::on_signal()).await?.stopped().await,
+        None => aether_message::start(config, shutdown::on_signal()).await?.stopped().await,
         Some("migrate") => aether_message::migrate(&config).await,
-        Some(other) => anyhow::bail!("unknown command {other}: use `serve` (the default) or `migrate`"),
+        Some(_) => anyhow::bail!("usage: aetherconnect-message [migrate]"),
     }
 }

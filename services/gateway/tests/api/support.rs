@@ -139,7 +139,7 @@ impl World {
     /// Stops the gateway and waits until it has drained.
     pub(crate) async fn stop(&mut self) {
         self.stop.cancel();
-        self.running.take().unwrap().stopped().await;
+        self.running.take().unwrap().stopped().await.unwrap();
     }
 
     pub(crate) async fn metrics(&self, path: &str) -> (StatusCode, String) {
