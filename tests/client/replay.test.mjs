@@ -39,3 +39,17 @@ test("without afterSeq nothing old is replayed", async (t) => {
   await late.event("new_message", ({ content }) => content === "new");
   assert.deepEqual(late.all("new_message").map(({ content }) => content), ["new"]);
 });
+
+test("what a client sends before it joins again is not in its replay a second time", async (t) => {
+  const { bob, room, a, b } = await pair(t);
+  await a.send(room.id, "one");
+  const { seq } = await b.event("new_message");
+  b.socket.disconnect();
+  await a.send(room.id, "two");
+  const back = await connect(t, bob);
+  await back.send(room.id, "kept while offline");
+  await back.join(room.id, { afterSeq: seq });
+  await a.send(room.id, "four");
+  await back.event("new_message", ({ content }) => content === "four");
+  assert.deepEqual(back.all("new_message").map((message) => message.seq).toSorted(), [2, 3, 4]);
+});

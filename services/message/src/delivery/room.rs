@@ -223,7 +223,7 @@ impl Room {
         let outside = origin.filter(|id| !self.members.contains_key(id));
         if let Some(socket) = sockets.iter().find(|socket| Some(socket.id) == outside) {
             self.hub.metrics.deliveries.inc();
-            socket.push(new.clone());
+            socket.push_ahead(&message.id, new.clone());
         }
         self.hub.confirm(message, confirmed, |id| self.members.contains_key(&id));
     }

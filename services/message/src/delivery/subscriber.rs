@@ -1,6 +1,9 @@
 //! A connected socket, as delivery sees it.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +24,8 @@ pub(crate) struct Subscriber {
     /// Whose socket it is.
     pub(crate) user: User,
     events: mpsc::Sender<Event>,
+    /// Messages that the socket sent, and got, before it had the room's live feed: a replay leaves them out.
+    ahead: Mutex<HashSet<String>>,
     too_slow: CancellationToken,
 }
 
@@ -29,7 +34,7 @@ impl Subscriber {
     #[must_use]
     pub(crate) fn new(id: SocketId, user: User, too_slow: CancellationToken) -> (Arc<Self>, mpsc::Receiver<Event>) {
         let (events, queue) = mpsc::channel(WAITING);
-        (Arc::new(Self { id, user, events, too_slow }), queue)
+        (Arc::new(Self { id, user, events, ahead: Mutex::default(), too_slow }), queue)
     }
 
     /// Queues an event; without a place for it the socket is cut off.
@@ -40,6 +45,18 @@ impl Subscriber {
         if matches!(self.events.try_send(event), Err(TrySendError::Full(_))) {
             self.too_slow.cancel();
         }
+    }
+
+    /// Queues a message of the socket's own that it gets outside of the room's live feed.
+    pub fn push_ahead(&self, message: &str, event: Event) {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned());
+        self.push(event);
+    }
+
+    /// Whether the socket got this message ahead of the room's live feed.
+    #[must_use]
+    pub fn has_ahead(&self, message: &str) -> bool {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains(message)
     }
 
     /// Waits until at least half of the queue is free; `false` for a socket that has gone.

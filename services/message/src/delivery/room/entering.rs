@@ -107,6 +107,9 @@ impl Room {
 
 /// A missed message, with its confirmation if it is the socket's own.
 pub(crate) fn push_missed(subscriber: &Subscriber, message: &Message) {
+    if subscriber.has_ahead(&message.id) {
+        return; // a client sends what it has kept as soon as it is back, before it joins again
+    }
     subscriber.push(events::new_message(message));
     if subscriber.user.id == message.sender.id {
         subscriber.push(events::message_confirmed(message));
