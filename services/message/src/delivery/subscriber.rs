@@ -48,14 +48,14 @@ impl Subscriber {
     }
 
     /// Queues a message of the socket's own that it gets outside of the room's live feed.
-    pub fn push_ahead(&self, message: &str, event: Event) {
+    pub(crate) fn push_ahead(&self, message: &str, event: Event) {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned());
         self.push(event);
     }
 
     /// Whether the socket got this message ahead of the room's live feed.
     #[must_use]
-    pub fn has_ahead(&self, message: &str) -> bool {
+    pub(crate) fn has_ahead(&self, message: &str) -> bool {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains(message)
     }
 
