@@ -30,6 +30,9 @@ fn verify(password: &Secret, hash: &Secret) -> anyhow::Result<bool> {
     }
 }
 
+/// Each hash takes 19 MiB: as many as this fit into the memory that a pod has by default, however many cores its node has.
+const MOST_AT_ONCE: usize = 16;
+
 /// Hashes passwords and compares them with hashes.
 pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
@@ -41,10 +44,10 @@ pub(crate) struct Passwords {
 impl Passwords {
     /// `seconds` sees how long each hash takes.
     pub(crate) async fn new(seconds: Histogram) -> anyhow::Result<Self> {
-        let cores = available_parallelism().map_or(1, usize::from);
+        let turns = available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
         let nobody = Secret::new(uuid::Uuid::new_v4().to_string());
         let nobodys = tokio::task::spawn_blocking(move || hash(&nobody)).await??;
-        Ok(Self { permits: Arc::new(Semaphore::new(cores)), nobodys, seconds })
+        Ok(Self { permits: Arc::new(Semaphore::new(turns)), nobodys, seconds })
     }
 
     /// The PHC string of a password.

@@ -123,10 +123,19 @@ impl Revocations {
     async fn forget(&self, store: &dyn Store) {
         let now = Utc::now();
         self.known().retain(|_, revoked| revoked.expires_at > now);
-        match store.forget_expired(now).await {
-            Ok(0) => {}
-            Ok(sessions) => tracing::info!(sessions, "forgot sessions that were over"),
-            Err(error) => tracing::debug!(%error, "sessions that are over cannot be forgotten now"),
+        let mut sessions = 0;
+        loop {
+            match store.forget_expired(now).await {
+                Ok(0) => break,
+                Ok(portion) => sessions += portion,
+                Err(error) => {
+                    tracing::debug!(%error, "sessions that are over cannot be forgotten now");
+                    break;
+                }
+            }
+        }
+        if sessions > 0 {
+            tracing::info!(sessions, "forgot sessions that were over");
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     Error,
     grpc::Caller,
     revocation::Revocations,
-    tokens::{Keys, TokenKind},
+    tokens::{Keys, TokenError, TokenKind},
 };
 
 /// The user behind a request, as the token says.
@@ -47,16 +47,20 @@ impl Guard {
     /// Whose token it is. `Unauthenticated` for a token that is forged, expired, revoked or of another kind;
     /// `Unavailable` when its revocation can't be known.
     pub async fn check(&self, token: &str, request_id: &str) -> Result<Identity, Error> {
-        let now = Utc::now();
-        let claims = self.keys.verify(token, now).map_err(|refusal| {
-            tracing::debug!(request_id, %refusal, "token refused");
-            Error::unauthenticated()
-        })?;
+        let claims = match self.keys.verify(token, Utc::now()) {
+            Ok(claims) => claims,
+            // While keys rotate, auth may sign by one that this replica hasn't got yet.
+            Err(TokenError::UnknownKey) => return self.ask(token, request_id).await,
+            Err(refusal) => {
+                tracing::debug!(request_id, %refusal, "token refused");
+                return Err(Error::unauthenticated());
+            }
+        };
         if self.revocations.contains(&claims.sid) {
             return Err(Error::unauthenticated());
         }
-        if !self.revocations.fresh(now) {
-            self.ask(token, request_id).await?;
+        if !self.revocations.fresh() {
+            return self.ask(token, request_id).await;
         }
         Ok(Identity { user_id: claims.sub, username: claims.username, roles: claims.roles, session_id: claims.sid })
     }
@@ -67,15 +71,16 @@ impl Guard {
         &self.revocations
     }
 
-    async fn ask(&self, token: &str, request_id: &str) -> Result<(), Error> {
+    async fn ask(&self, token: &str, request_id: &str) -> Result<Identity, Error> {
         let kind = match self.kind {
             TokenKind::Access => pb::TokenKind::Access,
             TokenKind::WebSocket => pb::TokenKind::Websocket,
         };
         let caller = Caller { token: Some(token.to_owned()), request_id: request_id.to_owned() };
         let request = caller.request(ValidateTokenRequest { kind: kind.into() })?;
-        self.auth.clone().validate_token(request).await?;
-        Ok(())
+        let answer = self.auth.clone().validate_token(request).await?.into_inner();
+        let pb::ValidateTokenResponse { user_id, username, roles, session_id } = answer;
+        Ok(Identity { user_id, username, roles, session_id })
     }
 }
 

@@ -1,17 +1,14 @@
 //! Which sessions are revoked: told by auth as it happens, kept in memory by every replica of every other service.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use aether_proto::auth::{WatchRevocationsRequest, auth_service_client::AuthServiceClient, revocation_event::Event};
 use chrono::{DateTime, Utc};
 use dashmap::DashMap;
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
@@ -22,13 +19,14 @@ const RECONNECT: Duration = Duration::from_millis(250);
 /// The revoked sessions that this replica knows of.
 pub struct Revocations {
     revoked: DashMap<String, DateTime<Utc>>,
-    fresh_at: AtomicI64,
+    /// By a clock that nobody can set back.
+    confirmed: Mutex<Option<Instant>>,
     announce: broadcast::Sender<String>,
 }
 
 impl Default for Revocations {
     fn default() -> Self {
-        Self { revoked: DashMap::new(), fresh_at: AtomicI64::new(i64::MIN), announce: broadcast::Sender::new(1024) }
+        Self { revoked: DashMap::new(), confirmed: Mutex::default(), announce: broadcast::Sender::new(1024) }
     }
 }
 
@@ -41,9 +39,9 @@ impl Revocations {
 
     /// Whether the view is complete and was confirmed within [`STALE_AFTER`].
     #[must_use]
-    pub fn fresh(&self, now: DateTime<Utc>) -> bool {
-        let confirmed = self.fresh_at.load(Ordering::Acquire);
-        now.timestamp_millis().saturating_sub(confirmed) <= STALE_AFTER.as_millis() as i64
+    pub fn fresh(&self) -> bool {
+        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed.is_some_and(|at| at.elapsed() <= STALE_AFTER)
     }
 
     /// Notes a revoked session; those who listen are told if it is new.
@@ -60,8 +58,8 @@ impl Revocations {
         self.announce.subscribe()
     }
 
-    fn confirm(&self, now: DateTime<Utc>) {
-        self.fresh_at.store(now.timestamp_millis(), Ordering::Release);
+    fn confirm(&self) {
+        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     fn forget_expired(&self, now: DateTime<Utc>) {
@@ -109,11 +107,11 @@ impl Revocations {
                 Some(Event::Synced(_)) => {
                     complete = true;
                     self.forget_expired(now);
-                    self.confirm(now);
+                    self.confirm();
                     *told = true;
                     tracing::debug!(revoked = self.revoked.len(), "view of revocations is complete");
                 }
-                Some(Event::Heartbeat(_)) if complete => self.confirm(now),
+                Some(Event::Heartbeat(_)) if complete => self.confirm(),
                 Some(Event::Heartbeat(_)) | None => {}
             }
         }
@@ -128,15 +126,17 @@ mod tests {
 
     #[test]
     fn a_view_never_confirmed_is_not_fresh() {
-        assert!(!Revocations::default().fresh(Utc::now()));
+        assert!(!Revocations::default().fresh());
     }
 
-    #[test]
-    fn a_view_goes_stale_without_a_word_from_auth() {
-        let (view, now) = (Revocations::default(), Utc::now());
-        view.confirm(now);
-        assert!(view.fresh(now + TimeDelta::seconds(3)));
-        assert!(!view.fresh(now + TimeDelta::milliseconds(3001)));
+    #[tokio::test(start_paused = true)]
+    async fn a_view_goes_stale_without_a_word_from_auth() {
+        let view = Revocations::default();
+        view.confirm();
+        tokio::time::advance(STALE_AFTER).await;
+        assert!(view.fresh());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!view.fresh());
     }
 
     #[test]

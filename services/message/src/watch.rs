@@ -6,7 +6,6 @@ use std::{
 };
 
 use aether_common::{health::Health, revocation::Revocations};
-use chrono::Utc;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +37,7 @@ impl Watch {
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             let up = self.store_is_well(&mut schema_seen, &mut told).await;
             self.health.set(self.store.name(), up);
-            self.health.set("auth", self.revocations.fresh(Utc::now()));
+            self.health.set("auth", self.revocations.fresh());
             // Only there where Redis is on; otherwise nothing is noted.
             self.health.set("redis", *self.bus.state().borrow() != State::Unhealthy);
             self.limit.forget_silent(Instant::now());
