@@ -3,7 +3,7 @@
 //! Every write carries the `resourceVersion` that was read, so that of two who try one is refused; and a lease counts
 //! as expired by this process' own clock, from when it last saw it change, so that clocks need not agree.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -11,6 +11,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kube::{Api, Client, api::PostParams};
+use tokio::time::Instant;
 
 /// Name of the Lease.
 pub const LEASE: &str = "aetherconnect-operator";
@@ -50,13 +51,16 @@ impl Candidate {
     /// Renews until the lease is lost. Then somebody else may reconcile, so this process must stop at once.
     pub async fn hold(&mut self) {
         let mut renewed = Instant::now();
-        while renewed.elapsed() < DEADLINE {
-            tokio::time::sleep(PERIOD).await;
-            let started = Instant::now();
-            match self.attempt().await {
-                Ok(true) => renewed = started,
-                Ok(false) => return,
-                Err(error) => tracing::warn!(%error, "can't renew the lease"),
+        loop {
+            let renewal = async {
+                tokio::time::sleep(PERIOD).await;
+                (Instant::now(), self.attempt().await)
+            };
+            // The deadline cuts off an attempt too: somebody else may take over before its answer comes.
+            match tokio::time::timeout_at(renewed + DEADLINE, renewal).await {
+                Ok((started, Ok(true))) => renewed = started,
+                Ok((_, Err(error))) => tracing::warn!(%error, "can't renew the lease"),
+                Ok((_, Ok(false))) | Err(_) => return,
             }
         }
     }
@@ -147,5 +151,26 @@ fn won(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use kube::client::Body;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn leadership_ends_at_the_deadline_while_the_api_server_is_silent() {
+        let silent = tower::service_fn(|_: http::Request<Body>| {
+            std::future::pending::<Result<http::Response<Body>, Infallible>>()
+        });
+        let mut candidate = Candidate::new(Client::new(silent, "default"), "default", "me");
+        let started = Instant::now();
+        candidate.hold().await;
+        let held = started.elapsed();
+        assert!(held >= DEADLINE && held < DEADLINE + Duration::from_millis(100), "{held:?}");
     }
 }

@@ -36,6 +36,11 @@ impl Condition {
         Self::Gateway,
     ];
 
+    /// Whether later steps wait for this one. The services do without Redis.
+    pub fn gates(self) -> bool {
+        self != Self::Redis
+    }
+
     /// The condition's `type`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -118,7 +118,8 @@ impl Reconciler {
         let cluster = Cluster::new(self.client.clone(), namespace);
         let mut observed = read::read(&cluster, &instance).await?;
 
-        let (facts, result) = self.bring_forward(&cluster, &mut instance, &mut observed).await;
+        let previous = resource.status.clone().unwrap_or_default();
+        let (facts, result) = self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await;
         let report = Report {
             generation: meta.generation,
             version: instance.version().to_owned(),
@@ -126,7 +127,6 @@ impl Reconciler {
             components: components(&instance, &observed),
             facts,
         };
-        let previous = resource.status.clone().unwrap_or_default();
         let status = status::build(report, &previous, &Time(Timestamp::now()));
         let is_ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
         self.write_status(object, &previous, status).await?;
@@ -143,6 +143,7 @@ impl Reconciler {
         &self,
         cluster: &Cluster,
         instance: &mut Instance<'_>,
+        previous: &AetherConnectStatus,
         observed: &mut Observed,
     ) -> (Facts, Result<(), Error>) {
         let mut problems = validate::before_secrets(instance, observed);
@@ -155,7 +156,7 @@ impl Reconciler {
             match validate::secrets(instance, observed) {
                 Ok(hashes) => {
                     instance.hashes = hashes;
-                    return steps::run(cluster, instance, observed).await;
+                    return steps::run(cluster, instance, previous, observed).await;
                 }
                 Err(found) => problems = found,
             }

@@ -60,10 +60,11 @@ fn summary(facts: &Facts) -> (Fact, Fact, Fact) {
         Some((kind, fact)) => Fact { message: told((kind, fact)), ..fact.clone() },
         None => Fact::good("AllAvailable", "all services are available and up to date"),
     };
-    let progressing = match (waiting, bad) {
-        (Some(found), None) => Fact::good(&found.1.reason, told(found)),
-        (_, Some(_)) => Fact::waiting("Halted", "nothing goes on until what Degraded tells is mended"),
-        (None, None) => Fact::waiting("Settled", "there is nothing to do"),
+    let halted = facts.iter().any(|(kind, fact)| kind.gates() && fact.state == State::Bad);
+    let progressing = match (waiting, halted) {
+        (Some(found), false) => Fact::good(&found.1.reason, told(found)),
+        (_, true) => Fact::waiting("Halted", "nothing goes on until what Degraded tells is mended"),
+        (None, false) => Fact::waiting("Settled", "there is nothing to do"),
     };
     let degraded = match bad {
         Some(found) => Fact::good(&found.1.reason, told(found)),

@@ -1,5 +1,6 @@
 //! The order in which an instance comes up and is upgraded:
-//! stores → migration → auth → message → gateway, each only when the one before is as it should be.
+//! stores → migration → auth → message → gateway, each only when the one before is as it should be. Nothing waits for
+//! Redis, which the services do without, and a service that somebody deleted comes back out of turn.
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::{
     rollout::{self, Rollout},
 };
 use crate::{
-    api::{Redis, Store},
+    api::{AetherConnectStatus, Redis, Store},
     resources::{Child, Children, Instance, Kind},
 };
 
@@ -24,9 +25,14 @@ const SERVICES: [(Condition, &str); 3] =
     [(Condition::Auth, "auth"), (Condition::Message, "message"), (Condition::Gateway, "gateway")];
 
 /// Applies what can be applied now, and tells how far everything is.
-pub async fn run(cluster: &Cluster, instance: &Instance<'_>, observed: &mut Observed) -> (Facts, Result<(), Error>) {
+pub async fn run(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    previous: &AetherConnectStatus,
+    observed: &mut Observed,
+) -> (Facts, Result<(), Error>) {
     let children = Children::of(instance);
-    let mut walk = Walk { cluster, instance, observed, children: &children, facts: Facts::new() };
+    let mut walk = Walk { cluster, instance, previous, observed, children: &children, facts: Facts::new() };
     match walk.all().await {
         Ok(()) => (walk.facts, Ok(())),
         Err((condition, error)) => {
@@ -60,6 +66,7 @@ pub fn look(instance: &Instance<'_>, observed: &Observed) -> Facts {
 struct Walk<'a> {
     cluster: &'a Cluster,
     instance: &'a Instance<'a>,
+    previous: &'a AetherConnectStatus,
     observed: &'a mut Observed,
     children: &'a Children,
     facts: Facts,
@@ -75,11 +82,12 @@ impl Walk<'_> {
         if self.instance.spec.suspend {
             return self.suspend().await;
         }
-        let mut open = self.facts.values().all(|fact| fact.state == State::Good);
-        open &= self.migrate(open).await.map_err(|error| (Condition::Migrations, error))?;
+        let mut open = self.blocker().is_none();
+        let migrated = self.migrate(open).await.map_err(|error| (Condition::Migrations, error))?;
+        open &= migrated;
         let deployments = [&self.children.auth, &self.children.message, &self.children.gateway];
         for ((condition, service), child) in SERVICES.into_iter().zip(deployments) {
-            if open {
+            if open || (migrated && self.is_lost(child, service)) {
                 self.ensure(child).await.map_err(|error| (condition, error))?;
             }
             let fact = self.service_fact(child, service);
@@ -92,6 +100,19 @@ impl Walk<'_> {
             pruned.map_err(|error| (Condition::Gateway, error))?;
         }
         Ok(())
+    }
+
+    /// The first step that others wait for.
+    fn blocker(&self) -> Option<Condition> {
+        let blocks = |(condition, fact): &(&Condition, &Fact)| condition.gates() && fact.state != State::Good;
+        self.facts.iter().find(blocks).map(|(condition, _)| *condition)
+    }
+
+    /// Whether the service is missing although it was there before: somebody deleted it. It worked without its turn,
+    /// and no order is worth a service that is gone.
+    fn is_lost(&self, child: &Child, service: &str) -> bool {
+        let was_there = self.previous.version.is_some() || self.previous.components.contains_key(service);
+        was_there && !self.observed.children.contains_key(&(child.kind, child.name.clone()))
     }
 
     async fn ensure(&mut self, child: &Child) -> Result<(), Error> {
@@ -154,10 +175,7 @@ impl Walk<'_> {
 
     /// How a service stands, and whether it waits for its turn.
     fn service_fact(&self, child: &Child, service: &str) -> Fact {
-        let before = Condition::ALL
-            .into_iter()
-            .find(|condition| self.facts.get(condition).is_some_and(|fact| fact.state != State::Good));
-        let turn = before.map_or("", Condition::as_str);
+        let turn = self.blocker().map_or("", Condition::as_str);
         match self.observed.children.get(&(child.kind, child.name.clone())) {
             None => Fact::waiting("WaitingForTurn", format!("{service} waits for {turn}")),
             Some(live) => {

@@ -19,25 +19,21 @@ pub fn build(instance: &Instance<'_>) -> Child {
             "activeDeadlineSeconds": 600,
             "template": {
                 "metadata": {"labels": instance.labels("migration")},
-                "spec": {
-                    // A pod that failed stays, with the reason.
-                    "restartPolicy": "Never",
-                    "serviceAccountName": instance.name,
-                    "automountServiceAccountToken": false,
-                    "enableServiceLinks": false,
-                    "imagePullSecrets": pod::pull_secrets(instance),
-                    "securityContext": pod::pod_security(workload::UID),
-                    "initContainers": [
-                        container(instance, "auth", &auth::env(instance), &auth::cpu_and_memory(instance)),
-                    ],
-                    "containers": [
-                        container(instance, "message", &message::env(instance), &message::cpu_and_memory(instance)),
-                    ],
-                },
+                "spec": pod(instance),
             },
         },
     });
     Child { kind: Kind::Job, name, body }
+}
+
+fn pod(instance: &Instance<'_>) -> Value {
+    let mut pod = pod::base(instance, workload::UID);
+    // A pod that failed stays, with the reason.
+    pod["restartPolicy"] = json!("Never");
+    pod["initContainers"] = json!([container(instance, "auth", &auth::env(instance), &auth::cpu_and_memory(instance))]);
+    pod["containers"] =
+        json!([container(instance, "message", &message::env(instance), &message::cpu_and_memory(instance))]);
+    pod
 }
 
 fn container(instance: &Instance<'_>, service: &str, env: &[Value], resources: &Value) -> Value {

@@ -6,20 +6,30 @@ use serde_json::{Value, json};
 use super::{Instance, settings::Setting};
 use crate::api::{LogLevel, Resources, SecretKey};
 
-/// The pods get this long to end; the services drain for [`GRACE_SECONDS`] of it.
-pub const TERMINATION_SECONDS: u32 = 30;
+/// The pods get this long to end: [`PRE_STOP_SECONDS`] and [`GRACE_SECONDS`] of it are the services'.
+const TERMINATION_SECONDS: u32 = 30;
+/// A service goes on for this long before it is told to end: until then, others may still send it connections.
+pub const PRE_STOP_SECONDS: u32 = 3;
 /// How long a service drains.
 pub const GRACE_SECONDS: u32 = 20;
 
-/// `securityContext` of a pod that runs as `uid` under the restricted standard.
-pub fn pod_security(uid: i64) -> Value {
+/// The `spec` of every pod, without its containers: it runs as `uid` under the restricted standard.
+pub fn base(instance: &Instance<'_>, uid: i64) -> Value {
     json!({
-        "runAsNonRoot": true,
-        "runAsUser": uid,
-        "runAsGroup": uid,
-        "fsGroup": uid,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
+        "serviceAccountName": instance.name,
+        "automountServiceAccountToken": false,
+        // Variables such as CHAT_AUTH_PORT, made from Services, have no business here.
+        "enableServiceLinks": false,
+        "terminationGracePeriodSeconds": TERMINATION_SECONDS,
+        "imagePullSecrets": instance.spec.image.pull_secrets,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": uid,
+            "runAsGroup": uid,
+            "fsGroup": uid,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
     })
 }
 
@@ -39,11 +49,6 @@ pub fn resources(given: Option<&Resources>, cpu: &str, memory: &str, memory_limi
         Some(given) => json!(given),
         None => json!({"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory_limit}}),
     }
-}
-
-/// `imagePullSecrets`.
-pub fn pull_secrets(instance: &Instance<'_>) -> Value {
-    json!(instance.spec.image.pull_secrets)
 }
 
 /// A variable with a value: a text, a number or a truth value.

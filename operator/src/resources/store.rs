@@ -62,6 +62,8 @@ impl ManagedStore<'_> {
                 "replicas": instance.scale(1),
                 "revisionHistoryLimit": 3,
                 "serviceName": name,
+                // By default, a pod that never became ready is not replaced, even when its image has been mended.
+                "podManagementPolicy": "Parallel",
                 "selector": {"matchLabels": instance.selector(self.component)},
                 "persistentVolumeClaimRetentionPolicy": {"whenDeleted": when_deleted, "whenScaled": "Retain"},
                 "template": {
@@ -87,30 +89,24 @@ impl ManagedStore<'_> {
             mounts.push(json!({"name": name, "mountPath": path}));
             volumes.push(json!({"name": name, "emptyDir": {}}));
         }
-        json!({
-            "serviceAccountName": instance.name,
-            "automountServiceAccountToken": false,
-            "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": pod::TERMINATION_SECONDS,
-            "imagePullSecrets": pod::pull_secrets(instance),
-            "securityContext": pod::pod_security(UID),
-            "volumes": volumes,
-            "containers": [{
-                "name": self.component,
-                "image": self.image,
-                "imagePullPolicy": instance.spec.image.pull_policy.as_str(),
-                "args": self.args,
-                "ports": [{"name": "store", "containerPort": self.port}],
-                "env": self.env,
-                "resources": self.resources,
-                "securityContext": pod::container_security(),
-                "volumeMounts": mounts,
-                "startupProbe": self.probe(2, 90),
-                "livenessProbe": self.probe(10, 6),
-                "readinessProbe": self.probe(3, 3),
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-            }],
-        })
+        let mut pod = pod::base(instance, UID);
+        pod["volumes"] = json!(volumes);
+        pod["containers"] = json!([{
+            "name": self.component,
+            "image": self.image,
+            "imagePullPolicy": instance.spec.image.pull_policy.as_str(),
+            "args": self.args,
+            "ports": [{"name": "store", "containerPort": self.port}],
+            "env": self.env,
+            "resources": self.resources,
+            "securityContext": pod::container_security(),
+            "volumeMounts": mounts,
+            "startupProbe": self.probe(2, 90),
+            "livenessProbe": self.probe(10, 6),
+            "readinessProbe": self.probe(3, 3),
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+        }]);
+        pod
     }
 
     fn probe(&self, period: u32, failures: u32) -> Value {

@@ -99,7 +99,10 @@ fn every_pod_is_restricted() {
         with(yaml, |instance| {
             for child in Children::of(instance).all() {
                 let Some(pod) = child.body.pointer("/spec/template/spec") else { continue };
+                assert_eq!(pod["serviceAccountName"], "chat", "{}", child.name);
                 assert_eq!(pod["automountServiceAccountToken"], false, "{}", child.name);
+                assert_eq!(pod["enableServiceLinks"], false, "{}", child.name);
+                assert_eq!(pod["imagePullSecrets"], json!(instance.spec.image.pull_secrets), "{}", child.name);
                 assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{}", child.name);
                 assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{}", child.name);
                 let containers =
@@ -114,6 +117,28 @@ fn every_pod_is_restricted() {
             }
         });
     }
+}
+
+#[test]
+fn a_store_that_never_started_can_be_mended() {
+    with("{}", |instance| {
+        for child in Children::of(instance).base.iter().filter(|child| child.kind == Kind::StatefulSet) {
+            assert_eq!(child.body["spec"]["podManagementPolicy"], "Parallel", "{}", child.name);
+        }
+    });
+}
+
+#[test]
+fn services_go_on_until_nobody_sends_them_connections() {
+    with("{}", |instance| {
+        let children = Children::of(instance);
+        for service in ["chat-auth", "chat-message", "chat-gateway"] {
+            let pod = find(&children, Kind::Deployment, service)["spec"]["template"]["spec"].clone();
+            let wait = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+            let total = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+            assert!(wait > 0 && wait + u64::from(pod::GRACE_SECONDS) < total, "{service}: {wait} of {total}");
+        }
+    });
 }
 
 #[test]

@@ -63,43 +63,33 @@ impl Workload<'_> {
             })
         };
         let ports = self.ports.iter().map(|(name, port)| json!({"name": name, "containerPort": port}));
-        json!({
-            "serviceAccountName": instance.name,
-            "automountServiceAccountToken": false,
-            // Variables such as CHAT_AUTH_PORT, made from Services, have no business here.
-            "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": pod::TERMINATION_SECONDS,
-            "imagePullSecrets": pod::pull_secrets(instance),
-            "securityContext": self.security(),
-            "topologySpreadConstraints": [{
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": instance.selector(self.component)},
-            }],
-            "containers": [{
-                "name": self.component,
-                "image": instance.image(self.component),
-                "imagePullPolicy": instance.spec.image.pull_policy.as_str(),
-                "ports": ports.collect::<Vec<_>>(),
-                "env": self.env,
-                "resources": self.resources,
-                "securityContext": pod::container_security(),
-                "startupProbe": probe("/healthz", 1, 60),
-                "livenessProbe": probe("/healthz", 10, 3),
-                "readinessProbe": probe("/readyz", 3, 2),
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-            }],
-        })
-    }
-
-    /// Ports below 1024 are open to any user inside the pod, by a sysctl that the restricted standard allows.
-    fn security(&self) -> Value {
-        let mut security = pod::pod_security(UID);
+        let mut pod = pod::base(instance, UID);
+        // Ports below 1024 are open to any user inside the pod, by a sysctl that the restricted standard allows.
         if self.ports.iter().any(|(_, port)| *port < 1024) {
-            security["sysctls"] = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]);
+            pod["securityContext"]["sysctls"] = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]);
         }
-        security
+        pod["topologySpreadConstraints"] = json!([{
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": instance.selector(self.component)},
+        }]);
+        pod["containers"] = json!([{
+            "name": self.component,
+            "image": instance.image(self.component),
+            "imagePullPolicy": instance.spec.image.pull_policy.as_str(),
+            "ports": ports.collect::<Vec<_>>(),
+            "env": self.env,
+            "resources": self.resources,
+            "securityContext": pod::container_security(),
+            "startupProbe": probe("/healthz", 1, 60),
+            "livenessProbe": probe("/healthz", 10, 3),
+            "readinessProbe": probe("/readyz", 3, 2),
+            // By the kubelet, as the images hold no program that sleeps.
+            "lifecycle": {"preStop": {"sleep": {"seconds": pod::PRE_STOP_SECONDS}}},
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+        }]);
+        pod
     }
 }
 

@@ -1,13 +1,10 @@
 //! What goes wrong is told where a person looks, with the mend, and disturbs nobody else.
 
 use aether_operator::{reconcile::Error, resources::Kind};
-use k8s_openapi::api::{
-    core::v1::{PersistentVolumeClaim, Pod},
-    events::v1::Event,
-};
+use k8s_openapi::api::{core::v1::PersistentVolumeClaim, events::v1::Event};
 use kube::{
     Api,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, PostParams},
 };
 use serde_json::json;
 
@@ -127,20 +124,39 @@ async fn a_pod_that_cannot_start_is_named_with_its_image() {
     let world = World::new().await;
     world.apply("chat", "{}").await;
     world.reconcile("chat").await;
-    let pods: Api<Pod> = Api::namespaced(world.client.clone(), &world.namespace);
-    let labels =
-        world.get(Kind::StatefulSet, "chat-postgres").await.unwrap()["spec"]["template"]["metadata"]["labels"].clone();
-    let pod = json!({"metadata": {"name": "chat-postgres-0", "labels": labels}, "spec": {"containers": [{"name": "postgres", "image": "postgres:15"}]}});
-    pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
-    let status = json!({"status": {"containerStatuses": [{
-        "name": "postgres", "image": "postgres:15", "imageID": "", "ready": false, "restartCount": 0,
-        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}},
-    }]}});
-    pods.patch_status("chat-postgres-0", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    world.pod_broken(Kind::StatefulSet, "chat-postgres", "postgres:15").await;
     world.reconcile("chat").await;
     let ready = world.condition("chat", "Ready").await;
     assert_eq!(ready.reason, "ImagePullBackOff");
     assert!(ready.message.contains("chat-postgres-0") && ready.message.contains("postgres:15"), "{}", ready.message);
+}
+
+#[tokio::test]
+async fn an_instance_comes_up_without_redis_but_is_not_ready() {
+    let world = World::new().await;
+    world.apply("chat", "{}").await;
+    world.reconcile("chat").await;
+    for store in ["chat-postgres", "chat-mongodb"] {
+        world.pods_ready(Kind::StatefulSet, store).await;
+    }
+    world.pod_broken(Kind::StatefulSet, "chat-redis", "redis:none").await;
+    world.reconcile("chat").await;
+    let jobs = world.names(Kind::Job).await;
+    assert_eq!(jobs.len(), 1, "Redis is optional for the services");
+    world.job_ends(&jobs[0], "Complete").await;
+    for service in ["chat-auth", "chat-message", "chat-gateway"] {
+        world.reconcile("chat").await;
+        world.pods_ready(Kind::Deployment, service).await;
+    }
+    world.reconcile("chat").await;
+    assert_eq!(world.condition("chat", "GatewayAvailable").await.status, "True");
+    assert_eq!(world.condition("chat", "RedisReady").await.reason, "ImagePullBackOff");
+    let ready = world.condition("chat", "Ready").await;
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "ImagePullBackOff"));
+
+    world.pods_ready(Kind::StatefulSet, "chat-redis").await;
+    world.reconcile("chat").await;
+    assert_eq!(world.condition("chat", "Ready").await.status, "True");
 }
 
 #[tokio::test]

@@ -129,6 +129,44 @@ async fn deleted_children_come_back_and_drift_is_corrected() {
 }
 
 #[tokio::test]
+async fn a_deleted_service_comes_back_while_another_is_broken() {
+    let world = World::new().await;
+    world.apply("chat", "{}").await;
+    world.settle("chat").await;
+    world.pod_broken(Kind::StatefulSet, "chat-postgres", "postgres:15").await;
+    world.delete(Kind::Deployment, "chat-gateway").await;
+    world.reconcile("chat").await;
+    assert_eq!(world.condition("chat", "PostgresReady").await.reason, "ImagePullBackOff");
+    assert!(world.get(Kind::Deployment, "chat-gateway").await.is_some());
+
+    // One that ran with another image needs that image's migration first.
+    world.delete(Kind::Deployment, "chat-gateway").await;
+    world.apply("chat", "{version: 9.9.9}").await;
+    world.reconcile("chat").await;
+    assert!(world.get(Kind::Deployment, "chat-gateway").await.is_none());
+    assert_eq!(world.condition("chat", "GatewayAvailable").await.reason, "WaitingForTurn");
+}
+
+#[tokio::test]
+async fn a_service_that_never_ran_waits_for_one_that_is_broken() {
+    let world = World::new().await;
+    world.apply("chat", "{}").await;
+    world.reconcile("chat").await;
+    for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
+        world.pods_ready(Kind::StatefulSet, store).await;
+    }
+    world.reconcile("chat").await;
+    world.job_ends(&world.names(Kind::Job).await[0], "Complete").await;
+    world.reconcile("chat").await;
+    world.pod_broken(Kind::Deployment, "chat-auth", "auth:none").await;
+    for _ in 0..3 {
+        world.reconcile("chat").await;
+    }
+    assert_eq!(world.condition("chat", "AuthAvailable").await.reason, "ImagePullBackOff");
+    assert_eq!(world.names(Kind::Deployment).await, ["chat-auth"]);
+}
+
+#[tokio::test]
 async fn a_changed_secret_rolls_the_pods_that_read_it() {
     let world = World::new().await;
     let hash = async |name: &str| {

@@ -9,7 +9,7 @@ use aether_operator::{
     resources::Kind,
 };
 use k8s_openapi::{
-    api::core::v1::{Namespace, Secret},
+    api::core::v1::{Namespace, Pod, Secret},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::Condition,
 };
@@ -134,6 +134,25 @@ impl World {
             status["updateRevision"] = json!("1");
         }
         self.set_status(kind, name, status).await;
+    }
+
+    /// A pod of a StatefulSet or Deployment whose image can't be pulled, and what the owner reports then.
+    pub(crate) async fn pod_broken(&self, kind: Kind, name: &str, image: &str) {
+        let live = self.get(kind, name).await.unwrap();
+        let status = json!({"observedGeneration": live["metadata"]["generation"], "replicas": 1, "readyReplicas": 0, "availableReplicas": 0});
+        self.set_status(kind, name, status).await;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let (pod_name, labels) = (format!("{name}-0"), &live["spec"]["template"]["metadata"]["labels"]);
+        let pod = json!({
+            "metadata": {"name": pod_name, "labels": labels},
+            "spec": {"containers": [{"name": "main", "image": image}]},
+        });
+        pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+        let status = json!({"status": {"containerStatuses": [{
+            "name": "main", "image": image, "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}},
+        }]}});
+        pods.patch_status(&pod_name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     }
 
     /// What the Job controller reports at the end.

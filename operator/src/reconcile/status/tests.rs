@@ -50,6 +50,17 @@ fn waiting_is_progress() {
 }
 
 #[test]
+fn redis_halts_nothing() {
+    let redis = (Condition::Redis, Fact::bad("ImagePullBackOff", "no image"));
+    let auth = (Condition::Auth, Fact::waiting("RollingOut", "not yet"));
+    let status = build(report(&[redis, auth]), &AetherConnectStatus::default(), &at(1));
+    assert_eq!(get(&status, "Ready").message, "RedisReady: no image");
+    assert_eq!(get(&status, "Ready").status, "False");
+    assert_eq!(get(&status, "Degraded").status, "True");
+    assert_eq!(get(&status, "Progressing").status, "True");
+}
+
+#[test]
 fn a_suspended_instance_neither_progresses_nor_fails() {
     let facts = [(Condition::Secrets, Fact::good("Complete", "")), (Condition::Auth, Fact::paused("Suspended", "off"))];
     let status = build(report(&facts), &AetherConnectStatus::default(), &at(1));
