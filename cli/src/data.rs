@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aether_common::tokens::SHORTEST_SECRET;
 use anyhow::{Context as _, bail};
 use rand::RngExt as _;
 
@@ -46,16 +47,19 @@ impl DataDir {
         &self.path
     }
 
-    /// The URL of an embedded database.
-    pub(crate) fn database(&self, name: &str) -> String {
-        format!("sqlite://{}", self.path.join(name).display())
+    /// The URL of an embedded database, whose file is made here so that nobody else may read it.
+    pub(crate) fn database(&self, name: &str) -> anyhow::Result<String> {
+        let path = self.path.join(name);
+        private_file(&path, OpenOptions::new().create(true).truncate(false))?;
+        Ok(format!("sqlite://{}", path.display()))
     }
 
     /// A secret of 256 random bits, made when it is first asked for and the same ever after.
     pub(crate) fn secret(&self, name: &str) -> anyhow::Result<String> {
         let path = self.path.join(name);
         match fs::read_to_string(&path) {
-            Ok(secret) => return Ok(secret.trim().to_owned()),
+            Ok(secret) if secret.trim().len() >= SHORTEST_SECRET => return Ok(secret.trim().to_owned()),
+            Ok(_) => bail!("{} holds no secret of {SHORTEST_SECRET} bytes; delete it to get a new one", path.display()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
@@ -91,6 +95,22 @@ mod tests {
         assert_eq!(DataDir::open(path.clone()).unwrap().secret("jwt-secret").unwrap(), first);
         assert_eq!(fs::metadata(path.join("jwt-secret")).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_database_is_readable_by_its_owner_alone_wherever_it_lies() {
+        let temporary = tempfile::tempdir().unwrap();
+        fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        DataDir::open(temporary.path().to_owned()).unwrap().database("auth.db").unwrap();
+        assert_eq!(fs::metadata(temporary.path().join("auth.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_emptied_secret_is_named_by_its_file() {
+        let temporary = tempfile::tempdir().unwrap();
+        fs::write(temporary.path().join("jwt-secret"), "").unwrap();
+        let error = DataDir::open(temporary.path().to_owned()).unwrap().secret("jwt-secret").unwrap_err().to_string();
+        assert!(error.contains("jwt-secret") && error.contains("delete it"), "{error}");
     }
 
     #[test]

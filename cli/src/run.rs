@@ -63,8 +63,8 @@ fn environment(spec: &AetherConnectSpec, data: &DataDir) -> anyhow::Result<Env> 
         .with("LOG_FORMAT", "text")
         // The metrics' port of a cluster is often taken on a laptop.
         .with("METRICS_PORT", 0)
-        .with("DATABASE_URL", data.database("auth.db"))
-        .with("MONGODB_URL", data.database("message.db"))
+        .with("DATABASE_URL", data.database("auth.db")?)
+        .with("MONGODB_URL", data.database("message.db")?)
         .with("REDIS_ENABLED", false)
         .with("JWT_SECRET", data.secret("jwt-secret")?)
         .with("JWT_WS_SECRET", data.secret("jwt-ws-secret")?))
@@ -81,18 +81,17 @@ fn note_what_differs(spec: &AetherConnectSpec) {
 }
 
 async fn serve(name: &str, env: &Env, data: &DataDir, started: Instant) -> anyhow::Result<()> {
-    let stop = shutdown::on_signal();
-    // Whatever ends first takes the others with it, also when starting fails half-way.
-    let _ends_with_this = stop.clone().drop_guard();
+    // Told to stop in this order, each when the one before has finished what was open: it needs those behind it.
+    let (stop, stop_message, stop_auth) = (shutdown::on_signal(), CancellationToken::new(), CancellationToken::new());
 
     let auth_config = aether_auth::Config::from_env(env)?;
     aether_auth::migrate(&auth_config).await?;
-    let auth = aether_auth::start(auth_config, stop.clone()).await?;
+    let auth = aether_auth::start(auth_config, stop_auth.clone()).await?;
     let env = env.clone().with("AUTH_SERVICE_GRPC_URL", local(auth.grpc_port));
 
     let message_config = aether_message::Config::from_env(&env)?;
     aether_message::migrate(&message_config).await?;
-    let message = aether_message::start(message_config, stop.clone()).await?;
+    let message = aether_message::start(message_config, stop_message.clone()).await?;
     let env = env
         .with("MESSAGE_SERVICE_GRPC_URL", local(message.grpc_port))
         .with("MESSAGE_SERVICE_HTTP_URL", local(message.http_port));
@@ -107,9 +106,9 @@ async fn serve(name: &str, env: &Env, data: &DataDir, started: Instant) -> anyho
     announce(name, gateway.port, data, started.elapsed());
 
     let (auth, message, gateway) = tokio::join!(
-        ended("auth", auth.stopped(), &stop),
-        ended("message", message.stopped(), &stop),
-        ended("gateway", gateway.stopped(), &stop),
+        ended("auth", auth.stopped(), [&stop]),
+        ended("message", message.stopped(), [&stop, &stop_auth]),
+        ended("gateway", gateway.stopped(), [&stop, &stop_message]),
     );
     auth.and(message).and(gateway)?;
     println!("Stopped. Data is kept in {}", data.path().display());
@@ -120,14 +119,14 @@ fn local(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Waits for a service's end, and then ends the others.
-async fn ended(
+/// Waits for a service's end, and then stops others.
+async fn ended<const N: usize>(
     service: &str,
     end: impl Future<Output = anyhow::Result<()>>,
-    stop: &CancellationToken,
+    then: [&CancellationToken; N],
 ) -> anyhow::Result<()> {
     let result = end.await.with_context(|| format!("{service} failed"));
-    stop.cancel();
+    then.iter().for_each(|stop| stop.cancel());
     result
 }
 

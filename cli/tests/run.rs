@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
 };
@@ -128,4 +129,48 @@ async fn a_second_one_on_the_same_data_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let _first = Backend::start(&mut command(data.path()));
     assert!(fails(&mut command(data.path())).contains("in use by another"));
+}
+
+#[tokio::test]
+async fn what_is_open_at_ctrl_c_is_finished_with_all_services_behind_it() {
+    let data = tempfile::tempdir().unwrap();
+    let backend = Backend::start(&mut command(data.path()));
+    let body = ada().to_string();
+    let address = backend.url.trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address.replace("localhost", "127.0.0.1")).unwrap();
+    let head =
+        "POST /api/auth/register HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json";
+    write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{}", body.len(), &body[..10]).unwrap();
+    // Once another request is answered on this machine, the first half of this one has arrived, too.
+    assert_eq!(
+        backend.post("/api/auth/login", json!({"email": "a@example.com", "password": "wrong horse"})).await.0,
+        401
+    );
+    let pid = backend.child.id().to_string();
+    Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    while TcpStream::connect(address.replace("localhost", "127.0.0.1")).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    stream.write_all(&body.as_bytes()[10..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let mut backend = Backend::start(&mut command(data.path()));
+    let address = backend.url.trim_start_matches("http://").replace("localhost", "127.0.0.1");
+    let mut held = TcpStream::connect(&address).unwrap();
+    write!(held, "POST /api/auth/login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{").unwrap();
+    let interrupt = |pid: u32| Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap();
+    interrupt(backend.child.id());
+    while TcpStream::connect(&address).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let asked = std::time::Instant::now();
+    interrupt(backend.child.id());
+    assert_eq!(backend.child.wait().unwrap().code(), Some(130));
+    assert!(asked.elapsed() < std::time::Duration::from_secs(2));
 }

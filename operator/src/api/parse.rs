@@ -22,13 +22,19 @@ pub enum ParseError {
     /// A field outside `spec` that doesn't exist.
     #[error("unknown field `{0}`: the resource has apiVersion, kind, metadata, spec and status")]
     UnknownField(String),
+    /// Two resources where one is wanted.
+    #[error("the file holds more than one {KIND}: keep one of them, or give each a file of its own")]
+    Several,
+    /// A value that the API server would refuse, too.
+    #[error("{0}")]
+    Value(String),
 }
 
-/// Reads the first `AetherConnect` of a YAML file that may hold several documents, refusing unknown fields.
+/// Reads the one `AetherConnect` of a YAML file that may hold documents of other kinds, refusing unknown fields.
 ///
-/// The API server's CEL rules are not evaluated here.
+/// Of the API server's rules, those on the name and the ports are checked here: only they matter without a cluster.
 pub fn parse(text: &str) -> Result<AetherConnect, ParseError> {
-    let mut other = None;
+    let (mut found, mut other) = (None, None);
     for document in serde_yaml::Deserializer::from_str(text) {
         let value = serde_yaml::Value::deserialize(document)?;
         if value.is_null() {
@@ -42,9 +48,33 @@ pub fn parse(text: &str) -> Result<AetherConnect, ParseError> {
         if let Some(unknown) = unknown_field(&value) {
             return Err(ParseError::UnknownField(unknown));
         }
-        return Ok(serde_path_to_error::deserialize(value)?);
+        if found.replace(serde_path_to_error::deserialize(value)?).is_some() {
+            return Err(ParseError::Several);
+        }
     }
-    Err(other.map_or(ParseError::Empty, ParseError::OtherKind))
+    let resource = found.ok_or_else(|| other.map_or(ParseError::Empty, ParseError::OtherKind))?;
+    check(&resource).map_err(ParseError::Value)?;
+    Ok(resource)
+}
+
+fn check(resource: &AetherConnect) -> Result<(), String> {
+    let name = resource.metadata.name.as_deref().unwrap_or_default();
+    let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !letters || name.len() > 40 || !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.ends_with('-') {
+        return Err("metadata.name: use up to 40 lower-case letters, digits and '-', starting with a letter".to_owned());
+    }
+    let spec = &resource.spec;
+    let ports = [
+        ("gateway.port", spec.gateway.port),
+        ("auth.grpcPort", spec.auth.grpc_port),
+        ("auth.httpPort", spec.auth.http_port),
+        ("message.httpPort", spec.message.http_port),
+        ("message.grpcPort", spec.message.grpc_port),
+    ];
+    match ports.iter().find(|(_, port)| *port == 0) {
+        Some((field, _)) => Err(format!("spec.{field}: use a port from 1 to 65535")),
+        None => Ok(()),
+    }
 }
 
 fn unknown_field(resource: &serde_yaml::Value) -> Option<String> {
@@ -82,6 +112,22 @@ mod tests {
     fn a_value_of_the_wrong_type_is_told_with_the_path_of_its_field() {
         let error = parse(&format!("{HEAD}spec: {{gateway: {{port: 99999}}}}\n")).unwrap_err().to_string();
         assert!(error.starts_with("spec.gateway.port: "), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_is_none_and_a_port_that_is_none_are_refused() {
+        for name in ["../../etc", "Chat", "chat_1", "-chat", "chat-", ""] {
+            let error = parse(&HEAD.replace("chat", &format!("'{name}'"))).unwrap_err().to_string();
+            assert!(error.contains("metadata.name"), "{name}: {error}");
+        }
+        let error = parse(&format!("{HEAD}spec: {{gateway: {{port: 0}}}}\n")).unwrap_err().to_string();
+        assert!(error.contains("spec.gateway.port"), "{error}");
+    }
+
+    #[test]
+    fn of_two_resources_none_is_silently_left_out() {
+        let two = format!("{HEAD}spec: {{}}\n---\n{HEAD}spec: {{}}\n");
+        assert!(matches!(parse(&two), Err(ParseError::Several)));
     }
 
     #[test]

@@ -8,6 +8,12 @@ use crate::{Env, env::ConfigError};
 /// `LOG_FORMAT` (`json` or `text`; default `json`) say. A second call in one process does nothing.
 pub fn init(env: &Env) -> Result<(), ConfigError> {
     let level = env.text("LOG_LEVEL", "info");
+    // A lone word that is no level would be taken for the name of a module, and silence all the rest.
+    let lone = !level.contains(['=', ',']);
+    if lone && level.parse::<tracing_subscriber::filter::LevelFilter>().is_err() {
+        let mend = "use error, warn, info, debug, trace or a filter such as info,aether_auth=debug";
+        return Err(ConfigError::Invalid("LOG_LEVEL", level, mend.into()));
+    }
     let filter =
         EnvFilter::try_new(&level).map_err(|e| ConfigError::Invalid("LOG_LEVEL", level.clone(), e.to_string()))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -24,4 +30,15 @@ pub fn init(env: &Env) -> Result<(), ConfigError> {
         }
     };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_is_refused_rather_than_silencing_the_log() {
+        let error = init(&Env::default().with("LOG_LEVEL", "loud")).expect_err("refused").to_string();
+        assert!(error.starts_with("LOG_LEVEL=loud is not valid"), "{error}");
+    }
 }

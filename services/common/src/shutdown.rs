@@ -11,15 +11,17 @@ pub fn grace(env: &Env) -> Result<Duration, ConfigError> {
     env.parse("SHUTDOWN_GRACE_SECONDS", 20).map(Duration::from_secs)
 }
 
-/// A token that is cancelled by SIGTERM or SIGINT. Needs a Tokio runtime.
+/// A token that is cancelled by SIGTERM or SIGINT; a second one ends the process at once. Needs a Tokio runtime.
 #[must_use]
 pub fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let cancel = token.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
-        tracing::info!("signal received, draining");
+        tracing::info!("signal received, finishing what is open; a second one ends at once");
         cancel.cancel();
+        wait_for_signal().await;
+        std::process::exit(130);
     });
     token
 }

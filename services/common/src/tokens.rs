@@ -20,6 +20,9 @@ pub const WEBSOCKET_LIFETIME: Duration = Duration::from_secs(60);
 /// The shortest secret that is accepted, in bytes: as long as the hash.
 pub const SHORTEST_SECRET: usize = 32;
 
+/// Ours are a tenth of this, in bytes; a longer one would not fit into a header of a call to another service.
+const LONGEST_TOKEN: usize = 8 * 1024;
+
 /// What a token is for. Neither kind is accepted in the other's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenKind {
@@ -123,6 +126,9 @@ impl Keys {
     /// What a token says, if it is ours, of this kind, and `now` is before its end.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenError> {
         let invalid = |e: jsonwebtoken::errors::Error| TokenError::Invalid(e.to_string());
+        if token.len() > LONGEST_TOKEN {
+            return Err(TokenError::Invalid("too long".into()));
+        }
         let header = jsonwebtoken::decode_header(token).map_err(invalid)?;
         let key = std::iter::once(&self.current)
             .chain(&self.previous)
@@ -270,5 +276,13 @@ mod tests {
         for token in ["", ".", "..", "a.b.c", none, "\u{0}", &"x".repeat(10_000)] {
             assert!(keys.verify(token, Utc::now()).is_err(), "{token:?}");
         }
+    }
+
+    #[test]
+    fn a_validly_signed_token_that_is_too_long_for_a_header_is_refused() {
+        let now = Utc::now();
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        let claims = Claims { username: "x".repeat(LONGEST_TOKEN), ..claims(TokenKind::Access, now) };
+        assert!(matches!(keys.verify(&keys.sign(&claims).expect("signed"), now), Err(TokenError::Invalid(_))));
     }
 }
