@@ -150,8 +150,7 @@ fn connect_bus(
 ) -> anyhow::Result<bus::Connected> {
     match (&config.redis, &config.store) {
         (Some(redis), StoreAddress::MongoDb(url)) => {
-            let database = MongoStore::database_name(url);
-            RedisBus::start(redis, &database, metrics, &background.tasks, &background.stop)
+            RedisBus::start(redis, &MongoStore::place(url)?, metrics, &background.tasks, &background.stop)
         }
         (_, StoreAddress::Sqlite(_)) => Ok(LocalBus::start(store.shared())),
         (None, StoreAddress::MongoDb(_)) => {

@@ -67,17 +67,17 @@ struct Link {
 }
 
 impl RedisBus {
-    /// Starts both connections; they end with `stop`. The channel is named after the instance's database.
+    /// Starts both connections; they end with `stop`. The channel is named after the place of the instance's messages.
     pub(crate) fn start(
         url: &Secret,
-        database: &str,
+        place: &str,
         metrics: &Arc<Metrics>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> anyhow::Result<Connected> {
         let link = Arc::new(Link {
             client: Client::open(url.expose()).ok().context("REDIS_URL is not valid")?,
-            channel: format!("aetherconnect:{database}:message"),
+            channel: format!("aetherconnect:{place}:message"),
             replica: uuid::Uuid::new_v4().simple().to_string(),
         });
         let (outgoing, queue) = mpsc::channel(OUTGOING);

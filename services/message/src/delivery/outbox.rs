@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{Hub, Sending, SocketId};
 use crate::{
     messages::{self, Stored},
-    model::Tail,
+    model::{ClientId, Message, Tail},
     rooms,
     store::DEADLINE,
 };
@@ -48,6 +48,8 @@ pub(super) struct Appended {
 pub(super) struct Outbox {
     waiting: VecDeque<Sending>,
     appending: Option<Appending>,
+    /// Sender and client id of what is under way, or done and not handed out yet.
+    in_flight: HashSet<(String, ClientId)>,
     contended_until: Option<Instant>,
     start_at: Option<Instant>,
     /// The newest end that other replicas have told of.
@@ -65,6 +67,21 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.appending.is_none()
+    }
+
+    /// Whether a batch is under way.
+    pub(super) fn is_appending(&self) -> bool {
+        self.appending.is_some()
+    }
+
+    /// Whether a message is on its way to its sender's answer: the store may show it before.
+    pub(super) fn is_in_flight(&self, message: &Message) -> bool {
+        !self.in_flight.is_empty() && self.in_flight.contains(&key(message))
+    }
+
+    /// A message of the batch that is done is handed out now.
+    pub(super) fn landed(&mut self, message: &Message) {
+        self.in_flight.remove(&key(message));
     }
 
     /// Another replica stores messages in this room, too.
@@ -90,7 +107,8 @@ impl Outbox {
         if self.waiting.is_empty() || self.appending.is_some() || self.start_at.is_some_and(|at| at > now) {
             return;
         }
-        let batch = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
+        let batch: Vec<Sending> = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
+        self.in_flight = batch.iter().map(|s| (s.draft.sender.id.clone(), s.draft.client_id.clone())).collect();
         let told = self.told.subscribe();
         self.appending = Some(Box::pin(append(Arc::clone(hub), room.to_owned(), tail, told, batch)));
     }
@@ -100,6 +118,8 @@ impl Outbox {
         let Some(appending) = self.appending.as_mut() else { return pending().await };
         let appended = appending.await;
         self.appending = None;
+        // What ended in doubt is nobody's here any more: if it is stored, it is found in the store.
+        self.in_flight = appended.stored.iter().map(|(stored, _)| key(&stored.message)).collect();
         let now = Instant::now();
         // A replica whose batches follow each other at once always knows the next number, and would starve the rest.
         self.start_at = self.contended_until.filter(|until| *until > now).map(|_| {
@@ -108,6 +128,10 @@ impl Outbox {
         });
         appended
     }
+}
+
+fn key(message: &Message) -> (String, ClientId) {
+    (message.sender.id.clone(), message.client_id.clone())
 }
 
 async fn append(

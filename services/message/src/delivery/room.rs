@@ -39,6 +39,8 @@ const SAFETY_POLL: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_millis(50);
 /// How often memberships of live sockets are looked at again.
 const RECHECK: Duration = Duration::from_secs(5);
+/// The same after a socket has entered, which may have been overtaken by the end of its membership.
+const RECHECK_SOON: Duration = Duration::from_millis(500);
 /// A room without sockets is forgotten after so long.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -58,6 +60,8 @@ struct Room {
     members: HashMap<SocketId, Member>,
     typing: Typing,
     outbox: Outbox,
+    /// Other replicas' word of messages that are in flight here, too: they wait for the acknowledgement.
+    held: Vec<Arc<Message>>,
     /// Which socket sent a message that isn't delivered yet.
     origins: HashMap<u64, SocketId>,
     look_at: Instant,
@@ -102,6 +106,7 @@ impl Room {
             members: HashMap::new(),
             typing: Typing::default(),
             outbox: Outbox::default(),
+            held: Vec::new(),
             origins: HashMap::new(),
             look_at: now + POLL,
             recheck_at: now + RECHECK,
@@ -144,8 +149,13 @@ impl Room {
         if self.members.is_empty() {
             return;
         }
-        if self.behind.swap(false, Ordering::Relaxed) || now >= self.look_at {
+        let behind = self.behind.swap(false, Ordering::Relaxed);
+        if behind || now >= self.look_at {
             self.look().await;
+        }
+        if behind {
+            // What was lost may have been the end of a membership.
+            self.recheck_soon();
         }
         if now >= self.recheck_at {
             self.recheck().await;
@@ -163,11 +173,15 @@ impl Room {
         for (stored, origin) in appended.stored {
             self.stored(stored, origin).await;
         }
+        for message in std::mem::take(&mut self.held) {
+            self.told(message).await;
+        }
     }
 
     async fn stored(&mut self, stored: Stored, origin: Option<SocketId>) {
         let message = stored.message;
         let seq = message.seq;
+        self.outbox.landed(&message);
         let undelivered = !self.members.is_empty() && seq > self.feed.delivered();
         if !stored.resent {
             self.hub.metrics.stored.inc();
@@ -242,7 +256,13 @@ impl Room {
             }
         };
         let full = page.len() == PAGE as usize;
+        let mut stopped = false;
         for message in page {
+            // Acknowledged first: it is delivered, and what follows it read again, in a moment.
+            stopped = self.outbox.is_in_flight(&message);
+            if stopped {
+                break;
+            }
             self.saw(&message);
             for message in self.feed.offer(Arc::new(message)) {
                 self.hub.metrics.gap_fills.inc();
@@ -251,7 +271,7 @@ impl Room {
         }
         let state = *self.state.borrow();
         let pause = match state {
-            _ if full || self.feed.has_gap() => SOON,
+            _ if full || stopped || self.feed.has_gap() => SOON,
             State::Sole | State::Healthy => SAFETY_POLL,
             State::PeerSilent | State::Unhealthy => POLL,
         };
@@ -272,10 +292,10 @@ impl Room {
         match hint {
             Hint::Message { message } => {
                 self.saw(&message);
-                if self.members.is_empty() {
-                    self.tell_sender_outside(&message, None);
+                if self.outbox.is_in_flight(&message) {
+                    self.held.push(message);
                 } else {
-                    self.offer(message).await;
+                    self.told(message).await;
                 }
             }
             Hint::Typing { user, on, .. } => {
@@ -289,6 +309,15 @@ impl Room {
             }
             Hint::Presence { user, here, .. } => self.tell_others(&user, &events::presence(&user, &self.id, here)),
             Hint::Removed { user_id, .. } => self.evict(|user| user.id == user_id),
+        }
+    }
+
+    /// Another replica has stored a message.
+    async fn told(&mut self, message: Arc<Message>) {
+        if self.members.is_empty() {
+            self.tell_sender_outside(&message, None);
+        } else {
+            self.offer(message).await;
         }
     }
 

@@ -1,17 +1,23 @@
 //! Delivery over a real store, without sockets: replicas are hubs that share the store.
 #![allow(clippy::unwrap_used)]
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio::{sync::watch, time::timeout};
 
 use super::*;
 use crate::{
     messages,
-    model::Role,
+    model::{ClientId, Membership, Role, Tail},
     rooms::Rooms,
     store::{
+        Schema,
         conformance::{Fresh, sqlite},
         prepare,
     },
@@ -36,9 +42,97 @@ impl Bus for TestBus {
     }
 }
 
+/// A store that can be made to answer late or not at all.
+struct Troubled {
+    store: Arc<dyn Store>,
+    /// What was inserted is stored, but not said to be.
+    held: watch::Sender<bool>,
+    /// What was inserted is stored, but said not to be.
+    in_doubt: AtomicBool,
+    unreadable: AtomicBool,
+}
+
+#[async_trait]
+impl Store for Troubled {
+    fn name(&self) -> &'static str {
+        self.store.name()
+    }
+
+    fn shared(&self) -> bool {
+        self.store.shared()
+    }
+
+    async fn migrate(&self) -> Result<(), Error> {
+        self.store.migrate().await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.store.ping().await
+    }
+
+    async fn schema(&self) -> Result<Schema, Error> {
+        self.store.schema().await
+    }
+
+    async fn create_room(&self, room: &Room, owner: Option<&str>) -> Result<bool, Error> {
+        self.store.create_room(room, owner).await
+    }
+
+    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error> {
+        self.store.room_by_id(id).await
+    }
+
+    async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error> {
+        self.store.room_by_name(name).await
+    }
+
+    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error> {
+        self.store.rooms_of(user).await
+    }
+
+    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error> {
+        self.store.members(rooms).await
+    }
+
+    async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
+        self.store.join(room, user, role).await
+    }
+
+    async fn leave(&self, room: &str, user: &str) -> Result<bool, Error> {
+        self.store.leave(room, user).await
+    }
+
+    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
+        self.store.membership(room, user).await
+    }
+
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+        self.store.members_among(room, users).await
+    }
+
+    async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
+        let stored = self.store.insert(messages).await?;
+        self.held.subscribe().wait_for(|held| !held).await.unwrap();
+        if self.in_doubt.load(Ordering::Relaxed) { Err(busy()) } else { Ok(stored) }
+    }
+
+    async fn tail(&self, room: &str) -> Result<Tail, Error> {
+        self.store.tail(room).await
+    }
+
+    async fn after(&self, room: &str, seq: u64, limit: u32) -> Result<Vec<Message>, Error> {
+        if self.unreadable.load(Ordering::Relaxed) { Err(busy()) } else { self.store.after(room, seq, limit).await }
+    }
+
+    async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error> {
+        self.store.find_sent(room, user, client_id).await
+    }
+}
+
 struct Replicas {
     hubs: [Arc<Hub>; 2],
     buses: [Arc<TestBus>; 2],
+    trouble: Arc<Troubled>,
     room: Arc<Room>,
     fresh: Fresh,
     next_id: Mutex<SocketId>,
@@ -52,6 +146,12 @@ impl Replicas {
         for user in ["1", "2"] {
             fresh.store.join(&room.id, user, Role::Member).await.unwrap();
         }
+        let trouble = Arc::new(Troubled {
+            store: Arc::clone(&fresh.store),
+            held: watch::Sender::new(false),
+            in_doubt: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
+        });
         let channels = [mpsc::channel(1000), mpsc::channel(1000)];
         let buses = [("a", channels[1].0.clone()), ("b", channels[0].0.clone())].map(|(name, peer)| {
             Arc::new(TestBus { name, peer: Mutex::new(Some(peer)), state: watch::Sender::new(State::Healthy) })
@@ -61,10 +161,11 @@ impl Replicas {
             let bus: Arc<dyn Bus> = Arc::<TestBus>::clone(bus);
             let metrics = Arc::new(Metrics::new().unwrap());
             let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-            Hub::start(Arc::clone(&fresh.store), bus, incoming, metrics, &tasks, stop)
+            let store: Arc<dyn Store> = Arc::<Troubled>::clone(&trouble);
+            Hub::start(store, bus, incoming, metrics, &tasks, stop)
         };
         let hubs = [hub(&buses[0], first), hub(&buses[1], second)];
-        Self { hubs, buses, room, fresh, next_id: Mutex::new(1) }
+        Self { hubs, buses, trouble, room, fresh, next_id: Mutex::new(1) }
     }
 
     /// A socket of a user at a replica.
@@ -80,6 +181,12 @@ impl Replicas {
         self.hubs[replica].connected(&subscriber);
         let (hub, room) = (Arc::clone(&self.hubs[replica]), Arc::clone(&self.room));
         Socket { hub, room, subscriber, events, too_slow }
+    }
+
+    async fn stored(&self, seq: u64) {
+        while self.fresh.store.tail(&self.room.id).await.unwrap().seq < seq {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     fn cut_the_bus(&self) {
@@ -283,4 +390,117 @@ async fn who_is_no_member_any_more_loses_the_live_feed() {
     ada.send("secret", None).await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(bob.quiet());
+}
+
+const OVER_A_POLL: Duration = Duration::from_millis(700);
+
+#[tokio::test]
+async fn nothing_is_delivered_before_it_is_acknowledged_however_often_the_store_is_looked_at() {
+    let replicas = Replicas::new().await;
+    let (mut ada, mut outside, bob) = (replicas.socket(0, "1"), replicas.socket(0, "1"), replicas.socket(1, "2"));
+    ada.enter(None).await;
+    replicas.cut_the_bus();
+    replicas.trouble.held.send_replace(true);
+    let told = ada.send("hello", Some("t"));
+    replicas.stored(1).await;
+    let next = bob.send("from elsewhere", None);
+    replicas.stored(2).await;
+    tokio::time::sleep(OVER_A_POLL).await;
+    assert!(ada.quiet() && outside.quiet());
+    replicas.trouble.held.send_replace(false);
+    assert_eq!(told.await.unwrap(), Ok(1));
+    assert_eq!(next.await.unwrap(), Ok(2));
+    assert_eq!(ada.next("seq").await, ("new_message", 1.into()));
+    assert_eq!(ada.next("seq").await, ("message_confirmed", 1.into()));
+    assert_eq!(ada.next("seq").await, ("new_message", 2.into()));
+    assert_eq!(outside.next("seq").await, ("message_confirmed", 1.into()));
+    tokio::time::sleep(OVER_A_POLL).await;
+    assert!(ada.quiet() && outside.quiet());
+}
+
+#[tokio::test]
+async fn a_resend_under_way_is_not_delivered_by_a_hint_before_it_is_acknowledged() {
+    let replicas = Replicas::new().await;
+    let (mut ada, elsewhere) = (replicas.socket(0, "1"), replicas.socket(1, "1"));
+    ada.enter(None).await;
+    replicas.trouble.held.send_replace(true);
+    let first = elsewhere.send("hello", Some("t"));
+    replicas.stored(1).await;
+    let again = ada.send("hello", Some("t"));
+    tokio::time::sleep(OVER_A_POLL).await;
+    let message = replicas.fresh.store.after(&replicas.room.id, 0, 1).await.unwrap().remove(0);
+    replicas.buses[1].publish(Hint::Message { message: Arc::new(message) });
+    tokio::time::sleep(OVER_A_POLL).await;
+    assert!(ada.quiet());
+    replicas.trouble.held.send_replace(false);
+    assert_eq!([first.await.unwrap(), again.await.unwrap()], [Ok(1), Ok(1)]);
+    assert_eq!(ada.next("seq").await, ("new_message", 1.into()));
+    assert_eq!(ada.next("seq").await, ("message_confirmed", 1.into()));
+    tokio::time::sleep(OVER_A_POLL).await;
+    assert!(ada.quiet());
+}
+
+#[tokio::test]
+async fn a_message_that_ended_in_doubt_is_delivered_once() {
+    let replicas = Replicas::new().await;
+    let mut ada = replicas.socket(0, "1");
+    ada.enter(None).await;
+    replicas.trouble.in_doubt.store(true, Ordering::Relaxed);
+    assert!(ada.send("hello", None).await.unwrap().is_err());
+    assert_eq!(ada.next("seq").await, ("new_message", 1.into()));
+    assert_eq!(ada.next("seq").await, ("message_confirmed", 1.into()));
+    tokio::time::sleep(OVER_A_POLL).await;
+    assert!(ada.quiet());
+}
+
+#[tokio::test]
+async fn a_socket_that_enters_while_its_message_is_under_way_gets_it_once_acknowledged() {
+    let replicas = Replicas::new().await;
+    for have in [None, Some(0)] {
+        let mut ada = replicas.socket(0, "1");
+        replicas.trouble.held.send_replace(true);
+        let mut told = ada.send("hello", None);
+        let seq = have.map_or(1, |_| 2);
+        replicas.stored(seq).await;
+        let acknowledge = async {
+            tokio::time::sleep(OVER_A_POLL).await;
+            assert!(told.try_recv().is_err());
+            replicas.trouble.held.send_replace(false);
+            told.await.unwrap().unwrap();
+        };
+        let (entered, ()) = tokio::join!(ada.enter(have.map(|_| 1)), acknowledge);
+        assert_eq!(entered, Entered::Live);
+        assert_eq!(ada.next("seq").await, ("new_message", seq.into()));
+        assert_eq!(ada.next("seq").await, ("message_confirmed", seq.into()));
+        tokio::time::sleep(OVER_A_POLL).await;
+        assert!(ada.quiet());
+        ada.hub.leave(&ada.room.id, &ada.subscriber);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_fails_to_enter_again_keeps_its_live_feed() {
+    let replicas = Replicas::new().await;
+    let (ada, mut bob) = (replicas.socket(0, "1"), replicas.socket(0, "2"));
+    bob.enter(None).await;
+    ada.send("one", None).await.unwrap().unwrap();
+    assert_eq!(bob.messages(1).await, [1]);
+    replicas.trouble.unreadable.store(true, Ordering::Relaxed);
+    let room = &replicas.room.id;
+    assert!(bob.hub.enter(room, &bob.subscriber, Some(0), None).await.is_err());
+    replicas.trouble.unreadable.store(false, Ordering::Relaxed);
+    ada.send("two", None).await.unwrap().unwrap();
+    assert_eq!(bob.messages(1).await, [2]);
+}
+
+#[tokio::test]
+async fn a_lost_word_of_an_ended_membership_is_made_up_for_in_every_state() {
+    for state in [State::Sole, State::Healthy] {
+        let replicas = Replicas::new().await;
+        replicas.buses[0].state.send_replace(state);
+        let mut bob = replicas.socket(0, "2");
+        replicas.fresh.store.leave(&replicas.room.id, "2").await.unwrap();
+        bob.enter(None).await;
+        assert_eq!(bob.next("roomId").await.0, "left_room");
+    }
 }

@@ -220,7 +220,11 @@ impl Live {
     fn hang_up(&self) {
         let session = self.socket.id.to_string();
         if self.is_polling() {
+            // One that has ended is forgotten, or is about to be, and mustn't be noted after that.
             self.wires.end(&session);
+            if self.ended.is_cancelled() {
+                self.wires.forget(&session);
+            }
             return;
         }
         let first = self.socket.req_parts();

@@ -16,8 +16,8 @@ use mongodb::{
     bson::{self, Document, doc, oid::ObjectId},
     error::{ErrorKind, WriteFailure},
     options::{
-        Acknowledgment, ClientOptions, CollectionOptions, IndexOptions, ReadConcern, ReadPreference, SelectionCriteria,
-        WriteConcern,
+        Acknowledgment, ClientOptions, CollectionOptions, ConnectionString, HostInfo, IndexOptions, ReadConcern,
+        ReadPreference, SelectionCriteria, WriteConcern,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -102,13 +102,20 @@ impl MongoStore {
         })
     }
 
-    /// The database's name, by which instances that share a Redis are told apart.
-    pub(crate) fn database_name(url: &Secret) -> String {
-        let path = url.expose().split_once("://").map_or("", |(_, rest)| rest).split_once('/').map_or("", |(_, p)| p);
-        match path.split('?').next() {
-            None | Some("") => DEFAULT_DATABASE.into(),
-            Some(name) => name.to_owned(),
-        }
+    /// Servers and database, without credentials: by this, instances that share a Redis are told apart.
+    pub(crate) fn place(url: &Secret) -> anyhow::Result<String> {
+        // The driver's words about a URL may repeat parts of it.
+        let url = ConnectionString::parse(url.expose()).ok().context("MONGODB_URL is not valid")?;
+        let servers = match url.host_info {
+            HostInfo::HostIdentifiers(servers) => {
+                let mut servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+                servers.sort();
+                servers.join(",")
+            }
+            HostInfo::DnsRecord(name) => name,
+            _ => anyhow::bail!("MONGODB_URL names its servers in an unknown way"),
+        };
+        Ok(format!("{servers}/{}", url.default_database.as_deref().unwrap_or(DEFAULT_DATABASE)))
     }
 
     async fn find_room(&self, filter: Document) -> Result<Option<Room>, Error> {
@@ -275,7 +282,8 @@ impl Store for MongoStore {
     }
 
     async fn tail(&self, room: &str) -> Result<Tail, Error> {
-        let query = self.messages.find_one(doc! {"roomId": object_id(room)?}).sort(doc! {"seq": -1});
+        // A number behind one that a change of primary takes back would leave a hole for ever.
+        let query = self.settled.find_one(doc! {"roomId": object_id(room)?}).sort(doc! {"seq": -1});
         let newest = in_time(query.into_future()).await?;
         Ok(newest.map(|m| Tail { seq: m.seq.cast_unsigned(), created_at: time(m.created_at) }).unwrap_or_default())
     }
@@ -387,5 +395,28 @@ impl From<MessageDocument> for Message {
             client_id: ClientId::from_stored(message.client_id),
             created_at: time(message.created_at),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_servers_and_database_and_never_holds_credentials() {
+        for (url, place) in [
+            (
+                "mongodb://u:secret@chat-mongodb.team.svc:27017/aetherconnect?authSource=admin",
+                "chat-mongodb.team.svc:27017/aetherconnect",
+            ),
+            ("mongodb://u:se%2Fcr%40et@b:2,a:1/chat?appName=x@y", "a:1,b:2/chat"),
+            ("mongodb://other-mongodb.team.svc", "other-mongodb.team.svc:27017/aetherconnect"),
+            ("mongodb+srv://u:secret@db.example.com/?tls=true", "db.example.com/aetherconnect"),
+        ] {
+            assert_eq!(MongoStore::place(&Secret::new(url)).unwrap(), place);
+        }
+        let error = MongoStore::place(&Secret::new("mongodb://u:sec/ret@host/db")).unwrap_err();
+        assert!(!format!("{error:?}").contains("sec"), "{error:?}");
     }
 }

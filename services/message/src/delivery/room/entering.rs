@@ -5,9 +5,8 @@ use std::{collections::HashSet, sync::Arc};
 use aether_common::Error;
 use tokio::time::Instant;
 
-use super::{Member, PAGE, POLL, RECHECK, Room};
+use super::{Member, PAGE, POLL, RECHECK, RECHECK_SOON, Room};
 use crate::{
-    bus::State,
     delivery::{Entered, Entering, Greeting, Subscriber},
     events,
     feed::Feed,
@@ -29,9 +28,14 @@ impl Room {
         have: Option<u64>,
         greeting: Option<Greeting>,
     ) -> Result<Entered, Error> {
-        // One that enters again starts anew.
-        let again = self.members.remove(&subscriber.id).is_some();
+        // One that enters again keeps its live feed if that fails.
+        let again = self.members.contains_key(&subscriber.id);
         if self.members.is_empty() {
+            if self.outbox.is_appending() {
+                // The end of the room may be a message that isn't acknowledged yet.
+                let appended = self.outbox.finished().await;
+                self.appended(appended).await;
+            }
             let tail = self.hub.store.tail(&self.id).await?;
             self.tail = Some(tail);
             self.feed = Feed::after(tail.seq);
@@ -45,6 +49,9 @@ impl Room {
         match have {
             Some(have) if delivered.saturating_sub(have) > PAGE.into() => {
                 greet(delivered);
+                if again {
+                    self.leave(subscriber);
+                }
                 return Ok(Entered::Behind);
             }
             Some(have) if have < delivered => {
@@ -66,6 +73,7 @@ impl Room {
         if first {
             self.tell_presence(&subscriber.user, true);
         }
+        self.recheck_soon();
         Ok(Entered::Live)
     }
 
@@ -78,6 +86,10 @@ impl Room {
         }
     }
 
+    pub(super) fn recheck_soon(&mut self) {
+        self.recheck_at = self.recheck_at.min(Instant::now() + RECHECK_SOON);
+    }
+
     /// Users whose memberships have ended lose the live feed; sockets that have gone are forgotten.
     pub(super) async fn recheck(&mut self) {
         self.recheck_at = Instant::now() + RECHECK;
@@ -85,8 +97,8 @@ impl Room {
         for subscriber in gone.collect::<Vec<_>>() {
             self.leave(&subscriber);
         }
-        if *self.state.borrow() == State::Sole || self.members.is_empty() {
-            return; // nobody else could have ended a membership
+        if self.members.is_empty() {
+            return;
         }
         let users: HashSet<&String> = self.members.values().map(|m| &m.subscriber.user.id).collect();
         let users: Vec<String> = users.into_iter().cloned().collect();
