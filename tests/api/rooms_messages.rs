@@ -47,6 +47,8 @@ async fn an_empty_room_has_an_empty_history() {
     assert_eq!((answer.status, &answer.body["messages"]), (200, &json!([])));
     assert_eq!(answer.body["pagination"]["totalItems"], 0);
     assert_eq!(answer.body["pagination"]["hasNext"], false);
+    let second = history(&api, &user, id(&room), "?page=2").await;
+    assert_eq!(second.body["pagination"]["hasPrevious"], false);
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! JSON bodies, read so that a refusal names every field with its mend.
 
+use std::time::Duration;
+
 use aether_common::Error;
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{FromRequest, Request},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -17,6 +19,8 @@ use crate::{
 };
 
 const LARGEST: usize = 64 * 1024;
+/// A client that needs longer for its body is refused: that is no outage of ours.
+pub(crate) const TIME_OUT: Duration = Duration::from_secs(10);
 
 /// A body that knows how to be read from a JSON object.
 pub(crate) trait FromFields {
@@ -56,8 +60,23 @@ impl Fields {
     }
 }
 
+fn problem(mend: &str) -> Error {
+    Error::invalid(vec![("body".to_owned(), mend.to_owned())])
+}
+
+async fn whole(body: Body, time_out: Duration) -> Result<Bytes, BadBody> {
+    match tokio::time::timeout(time_out, Limited::new(body, LARGEST).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BadBody::TooLarge),
+        Ok(Err(_)) => Err(BadBody::Invalid(problem("ended too early"))),
+        Err(_) => Err(BadBody::TooSlow),
+    }
+}
+
 fn read<T: FromFields>(bytes: &[u8]) -> Result<T, Error> {
-    let problem = |mend: &str| Error::invalid(vec![("body".to_owned(), mend.to_owned())]);
+    if bytes.trim_ascii().is_empty() {
+        return Err(problem("is empty: send a JSON object"));
+    }
     let value: Value = serde_json::from_slice(bytes)
         .map_err(|e| problem(&format!("is not valid JSON (line {}, column {})", e.line(), e.column())))?;
     let Value::Object(object) = value else {
@@ -75,6 +94,7 @@ pub(crate) struct Json<T>(pub(crate) T);
 #[derive(Debug)]
 pub(crate) enum BadBody {
     TooLarge,
+    TooSlow,
     Invalid(Error),
 }
 
@@ -82,6 +102,7 @@ impl IntoResponse for BadBody {
     fn into_response(self) -> Response {
         match self {
             Self::TooLarge => too_large(),
+            Self::TooSlow => too_slow(),
             Self::Invalid(error) => Failure(error).into_response(),
         }
     }
@@ -91,17 +112,12 @@ impl<T: FromFields> FromRequest<App> for Json<T> {
     type Rejection = BadBody;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, BadBody> {
-        let problem = |mend: &str| BadBody::Invalid(Error::invalid(vec![("body".to_owned(), mend.to_owned())]));
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(problem("must be JSON, with the header Content-Type: application/json"));
+            return Err(BadBody::Invalid(problem("must be JSON, with the header Content-Type: application/json")));
         }
-        let bytes = match Limited::new(request.into_body(), LARGEST).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(BadBody::TooLarge),
-            Err(_) => return Err(problem("ended too early")),
-        };
+        let bytes = whole(request.into_body(), TIME_OUT).await?;
         read(&bytes).map(Self).map_err(BadBody::Invalid)
     }
 }
@@ -114,6 +130,14 @@ pub(crate) async fn limit(request: Request<Body>, next: Next) -> Response {
 
 fn too_large() -> Response {
     refusal(StatusCode::PAYLOAD_TOO_LARGE, "body must be at most 64 KiB")
+}
+
+/// The client is still sending, so its connection can't serve another request.
+pub(crate) fn too_slow() -> Response {
+    tracing::debug!("a body came too slowly");
+    let mut response = refusal(StatusCode::REQUEST_TIMEOUT, "body came too slowly: send it faster");
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 #[cfg(test)]
@@ -145,8 +169,21 @@ mod tests {
     fn what_is_no_json_object_is_said_to_be_none() {
         assert_eq!(refused("[]"), "body must be a JSON object");
         assert_eq!(refused("{\"email\":"), "body is not valid JSON (line 1, column 9)");
-        assert!(refused("").starts_with("body is not valid JSON"));
         assert!(refused(&"[".repeat(10_000)).starts_with("body is not valid JSON"));
+    }
+
+    #[test]
+    fn an_empty_body_is_said_to_be_empty() {
+        for empty in ["", " \r\n"] {
+            assert_eq!(refused(empty), "body is empty: send a JSON object");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_the_clients_fault() {
+        let body = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let slow = whole(body, Duration::from_millis(10)).await.unwrap_err();
+        assert_eq!(slow.into_response().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[test]

@@ -23,7 +23,8 @@ use crate::{app::App, auth, health, rooms};
     info(
         title = "AetherConnect",
         description = "Chat over HTTP and Socket.IO. Every answer is JSON. Requests a client address makes are limited; \
-                       429 says in Retry-After when to come back. 503 is an outage: try again after Retry-After seconds. \
+                       429 says in Retry-After when to come back. 408 is a body that came \
+                       too slowly. 503 is an outage: try again after Retry-After seconds. \
                        Socket.IO (protocol 5) is served at the path /socket, with a token from /api/auth/ws-token as \
                        auth: {token}.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
@@ -110,4 +111,31 @@ pub(crate) async fn page(State(app): State<App>) -> ([(HeaderName, HeaderValue);
 /// For programs.
 pub(crate) async fn openapi(State(app): State<App>) -> Json<Value> {
     Json(app.docs.description.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_an_example_of_its_own() {
+        let api = description();
+        let operations = api["paths"].as_object().into_iter().flatten().flat_map(|(_, path)| path.as_object());
+        let mut seen = 0;
+        for (_, operation) in operations.flatten() {
+            for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+                let body = &response["content"]["application/json"];
+                if body["schema"]["$ref"] == "#/components/schemas/ErrorBody" {
+                    let (id, message) = (&operation["operationId"], body["example"]["message"].as_str());
+                    assert!(message.is_some(), "{id} {status}");
+                    let of_limit = message.is_some_and(|message| message.starts_with("limit "));
+                    assert_eq!(of_limit, id == "getMessages" && status == "400", "{id} {status}");
+                    let of_wait = message.is_some_and(|message| message.starts_with("Too many requests"));
+                    assert_eq!(of_wait, status == "429", "{id} {status}");
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 8, "{seen}");
+    }
 }

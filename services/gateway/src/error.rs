@@ -19,7 +19,7 @@ pub(crate) struct ErrorBody {
     #[schema(example = false)]
     success: bool,
     /// What is wrong and how to mend it.
-    #[schema(example = "limit must be a positive integer of at most 100")]
+    #[schema(example = "name is required")]
     message: String,
 }
 

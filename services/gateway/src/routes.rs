@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, any, get, post},
 };
+use hyper::body::Body as _;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     health, limits, observe, proxy, rooms,
 };
 
-/// No handler takes longer: after it the answer is 503.
+/// No handler takes longer, not counting the time it waits for a body: after it the answer is 503.
 const TIME_OUT: Duration = Duration::from_secs(10);
 /// The one URL with a limit of its own.
 pub(crate) const LOGIN: &str = "/api/auth/login";
@@ -88,7 +89,9 @@ fn shaped(form: Unauthorized, methods: MethodRouter<App>) -> MethodRouter<App> {
 
 async fn time_out(request: Request, next: Next) -> Response {
     let over = |_| Failure::from(Error::unavailable(std::io::Error::other("no answer in time"))).into_response();
-    tokio::time::timeout(TIME_OUT, next.run(request)).await.unwrap_or_else(over)
+    // Who reads a body gives up on a slow client by itself; what is late after that is late because of us.
+    let body = if request.body().is_end_stream() { Duration::ZERO } else { body::TIME_OUT };
+    tokio::time::timeout(TIME_OUT + body, next.run(request)).await.unwrap_or_else(over)
 }
 
 fn cors(origins: &[String]) -> CorsLayer {

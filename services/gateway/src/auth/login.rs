@@ -33,10 +33,12 @@ impl FromFields for LoginBody {
     request_body = LoginBody,
     responses(
         (status = 200, description = "A new session", body = SessionBody),
-        (status = 400, description = "A field is missing", body = ErrorBody),
+        (status = 400, description = "A field is missing", body = ErrorBody,
+            example = json!({"success": false, "message": "password is required"})),
         (status = 401, description = "Unknown user or wrong password", body = ErrorBody,
             example = json!({"success": false, "message": "Invalid credentials"})),
-        (status = 429, description = "Too many attempts from this address", body = ErrorBody)))]
+        (status = 429, description = "Too many attempts from this address", body = ErrorBody,
+            example = json!({"success": false, "message": "Too many requests, please try again in 42 seconds"}))))]
 pub(crate) async fn post(
     State(app): State<App>,
     context: Context,

@@ -67,7 +67,7 @@ pub(crate) async fn put(
 ) -> Result<axum::Json<UserBody>, BadBody> {
     let Json(body) = body.map_err(|bad| match bad {
         BadBody::Invalid(error) => BadBody::Invalid(failed(error)),
-        BadBody::TooLarge => bad,
+        BadBody::TooLarge | BadBody::TooSlow => bad,
     })?;
     update(&app, &session, body).await.map_err(|Failure(error)| BadBody::Invalid(failed(error)))
 }

@@ -47,7 +47,10 @@ impl FromFields for RegisterBody {
     request_body = RegisterBody,
     responses(
         (status = 201, description = "The user and its first session", body = SessionBody),
-        (status = 400, description = "A field is wrong, or e-mail or user name is taken", body = ErrorBody)))]
+        (status = 400, description = "A field is wrong, or e-mail or user name is taken", body = ErrorBody,
+            example = json!({"success": false, "message": "User with this email or username already exists"})),
+        (status = 429, description = "Too many requests from this address", body = ErrorBody,
+            example = json!({"success": false, "message": "Too many requests, please try again in 42 seconds"}))))]
 pub(crate) async fn post(
     State(app): State<App>,
     context: Context,

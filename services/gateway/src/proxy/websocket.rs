@@ -72,7 +72,7 @@ pub(super) async fn open(
     let answer = answer.context("no answer in time").and_then(|answer| Ok(answer?));
     let mut answer = answer.map_err(|error| unreachable(Some(error)))?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(polling::passed_on(answer));
+        return Ok(polling::passed_on(answer).await?);
     }
 
     let replica_side = hyper::upgrade::on(&mut answer);

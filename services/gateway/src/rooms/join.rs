@@ -1,12 +1,9 @@
 //! `POST /api/rooms/:roomId/join`
 
 use aether_proto::message::JoinRoomRequest;
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 
-use super::RoomBody;
+use super::{RoomBody, RoomId};
 use crate::{
     access::Session,
     app::App,
@@ -20,8 +17,9 @@ use crate::{
     responses(
         (status = 200, description = "The caller is a member", body = RoomBody),
         (status = 401, description = "No valid token", body = UnauthorizedBody),
-        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody)))]
-pub(crate) async fn post(State(app): State<App>, session: Session, Path(room): Path<String>) -> Answer<Json<RoomBody>> {
+        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody,
+            example = json!({"success": false, "message": "Room not found"}))))]
+pub(crate) async fn post(State(app): State<App>, session: Session, RoomId(room): RoomId) -> Answer<Json<RoomBody>> {
     let request = session.caller.request(JoinRoomRequest { room })?;
     let room = app.message.clone().join_room(request).await.map_err(super::failure)?.into_inner().room;
     Ok(Json(RoomBody { success: true, message: "Joined room successfully", room: room.try_into()? }))

@@ -1,11 +1,9 @@
 //! `POST /api/rooms/:roomId/leave`
 
 use aether_proto::message::LeaveRoomRequest;
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 
+use super::RoomId;
 use crate::{
     access::Session,
     app::App,
@@ -21,8 +19,9 @@ use crate::{
         (status = 200, description = "The caller is no member any more", body = DoneBody,
             example = json!({"success": true, "message": "Left room successfully"})),
         (status = 401, description = "No valid token", body = UnauthorizedBody),
-        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody)))]
-pub(crate) async fn post(State(app): State<App>, session: Session, Path(room): Path<String>) -> Answer<Json<DoneBody>> {
+        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody,
+            example = json!({"success": false, "message": "Room not found"}))))]
+pub(crate) async fn post(State(app): State<App>, session: Session, RoomId(room): RoomId) -> Answer<Json<DoneBody>> {
     let request = session.caller.request(LeaveRoomRequest { room })?;
     app.message.clone().leave_room(request).await.map_err(super::failure)?;
     Ok(Json(DoneBody { success: true, message: "Left room successfully" }))

@@ -4,11 +4,12 @@ use aether_common::{Error, grpc};
 use aether_proto::message::GetHistoryRequest;
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Query, State},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::RoomId;
 use crate::{
     access::Session,
     app::App,
@@ -58,7 +59,8 @@ impl Pagination {
             total_items: items,
             items_per_page: limit,
             has_next: u64::from(page) < pages,
-            has_previous: page > 1,
+            // Before a page of nothing there is nothing either.
+            has_previous: page > 1 && pages > 0,
         }
     }
 }
@@ -69,18 +71,22 @@ impl Pagination {
     security(("bearer" = [])),
     params(
         ("roomId" = String, Path, description = "The room's id or name"),
-        ("page" = Option<u32>, Query, minimum = 1, description = "Page 1 (the default) holds the newest messages"),
+        ("page" = Option<u32>, Query, minimum = 1, maximum = 4_294_967_295_u32,
+            description = "Page 1 (the default) holds the newest messages"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Messages on a page, 50 by default")),
     responses(
         (status = 200, description = "The page", body = MessagesBody),
-        (status = 400, description = "page or limit is wrong", body = ErrorBody),
+        (status = 400, description = "page or limit is wrong", body = ErrorBody,
+            example = json!({"success": false, "message": "limit must be a positive integer of at most 100"})),
         (status = 401, description = "No valid token", body = UnauthorizedBody),
-        (status = 403, description = "The caller is no member of the room", body = ErrorBody),
-        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody)))]
+        (status = 403, description = "The caller is no member of the room", body = ErrorBody,
+            example = json!({"success": false, "message": "You are not a member of this room"})),
+        (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody,
+            example = json!({"success": false, "message": "Room not found"}))))]
 pub(crate) async fn get(
     State(app): State<App>,
     session: Session,
-    Path(room): Path<String>,
+    RoomId(room): RoomId,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Answer<Json<MessagesBody>> {
     let (page, limit) = page_and_limit(&query)?;
@@ -105,9 +111,9 @@ fn page_and_limit(query: &[(String, String)]) -> Result<(u32, u32), Error> {
     match (page, limit) {
         (Some(page), Some(limit)) => Ok((page, limit)),
         (page, limit) => {
-            let page = page.is_none().then(|| ("page".to_owned(), "must be a positive integer".to_owned()));
-            let mend = format!("must be a positive integer of at most {LARGEST_LIMIT}");
-            let limit = limit.is_none().then(|| ("limit".to_owned(), mend));
+            let mend = |largest: u32| format!("must be a positive integer of at most {largest}");
+            let page = page.is_none().then(|| ("page".to_owned(), mend(u32::MAX)));
+            let limit = limit.is_none().then(|| ("limit".to_owned(), mend(LARGEST_LIMIT)));
             Err(Error::invalid(page.into_iter().chain(limit).collect()))
         }
     }
@@ -138,7 +144,11 @@ mod tests {
     #[test]
     fn anything_but_a_positive_integer_is_refused_by_name() {
         for wrong in ["0", "-1", "+1", "1.5", "", " 1", "abc", "4294967296", "1e2"] {
-            assert_eq!(parse(wrong, "1"), Err("page must be a positive integer".to_owned()), "{wrong}");
+            assert_eq!(
+                parse(wrong, "1"),
+                Err("page must be a positive integer of at most 4294967295".to_owned()),
+                "{wrong}"
+            );
             assert!(parse("1", wrong).unwrap_err().starts_with("limit must be"), "{wrong}");
         }
         assert_eq!(parse("1", "101"), Err("limit must be a positive integer of at most 100".to_owned()));
@@ -151,6 +161,15 @@ mod tests {
         assert_eq!((page.total_pages, page.has_next, page.has_previous), (1, false, false));
         let page = Pagination::new(2, 50, 101);
         assert_eq!((page.total_pages, page.has_next, page.has_previous), (3, true, true));
-        assert_eq!(Pagination::new(1, 50, 0).total_pages, 0);
+        let page = Pagination::new(9, 50, 101);
+        assert_eq!((page.total_pages, page.has_next, page.has_previous), (3, false, true));
+    }
+
+    #[test]
+    fn an_empty_history_has_no_page_before_any() {
+        for page in [1, 2] {
+            let page = Pagination::new(page, 50, 0);
+            assert_eq!((page.total_pages, page.has_next, page.has_previous), (0, false, false));
+        }
     }
 }

@@ -2,6 +2,10 @@
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::support::{FRONTEND, World, send};
 
@@ -74,6 +78,19 @@ async fn a_body_over_64_kib_is_413() {
     let request = world.request(Method::POST, "/api/auth/register").header("content-type", "application/json");
     let chunked = request.body(reqwest::Body::wrap_stream(tokio_stream::iter(parts)));
     assert_eq!(send(chunked).await.0, 413);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_408_and_no_outage() {
+    let world = World::new().await;
+    let mut stream = TcpStream::connect(("127.0.0.1", world.port)).await.unwrap();
+    let head =
+        "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.ends_with("{\"success\":false,\"message\":\"body came too slowly: send it faster\"}"), "{answer}");
 }
 
 #[tokio::test]

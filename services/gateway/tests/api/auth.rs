@@ -50,6 +50,7 @@ async fn a_bad_body_is_400_and_names_the_fields() {
             register().header("content-type", "application/json").body("{\"email\":"),
             "body is not valid JSON (line 1, column 9)",
         ),
+        (register().header("content-type", "application/json"), "body is empty: send a JSON object"),
         (register().json(&json!(["john"])), "body must be a JSON object"),
     ] {
         assert_eq!(send(request).await, (400, json!({"success": false, "message": message})));

@@ -64,6 +64,18 @@ async fn a_session_of_no_known_replica_is_refused_as_engine_io_does() {
 }
 
 #[tokio::test]
+async fn a_replicas_refusal_has_a_number_as_its_code() {
+    let (a, _a) = FakeSocket::at("a", "127.0.0.1", 0).await;
+    let world = World::with(&[("MESSAGE_SERVICE_HTTP_URL", &a.url())]).await;
+    let version = send(world.request(Method::GET, "/socket/?EIO=3&transport=polling")).await;
+    assert_eq!(version, (400, json!({"code": 5, "message": "Unsupported protocol version"})));
+    let sid = open(&world).await;
+    let ended = format!("{HANDSHAKE}&sid=ended.{}", sid.rsplit_once('.').unwrap().1);
+    let unknown = send(world.request(Method::GET, &ended)).await;
+    assert_eq!(unknown, (400, json!({"code": 1, "message": "Session ID unknown"})));
+}
+
+#[tokio::test]
 async fn a_replica_that_refuses_to_connect_is_passed_over() {
     let (a, _a) = FakeSocket::at("a", "127.0.0.1", 0).await;
     let world = World::with(&[("MESSAGE_SERVICE_HTTP_URL", &format!("{},http://127.0.0.2:1", a.url()))]).await;

@@ -74,9 +74,10 @@ async fn a_page_that_is_no_positive_integer_is_400() {
     let world = World::new().await;
     let token = world.register("ada").await;
     for (query, message) in [
-        ("page=-1", "page must be a positive integer"),
-        ("page=0&limit=5", "page must be a positive integer"),
-        ("page=two", "page must be a positive integer"),
+        ("page=-1", "page must be a positive integer of at most 4294967295"),
+        ("page=0&limit=5", "page must be a positive integer of at most 4294967295"),
+        ("page=4294967296", "page must be a positive integer of at most 4294967295"),
+        ("page=two", "page must be a positive integer of at most 4294967295"),
         ("limit=101", "limit must be a positive integer of at most 100"),
     ] {
         let answer = send(world.get(&format!("/api/rooms/general/messages?{query}"), &token)).await;
@@ -92,6 +93,11 @@ async fn an_unknown_room_is_404_and_a_strangers_history_403() {
     assert_eq!(send(world.get("/api/rooms/nowhere/messages", &token)).await, unknown);
     assert_eq!(send(world.post("/api/rooms/nowhere/join", &token)).await, unknown);
     assert_eq!(send(world.post("/api/rooms/nowhere/leave", &token)).await, unknown);
+    for room in ["%ff", "%c3%28"] {
+        assert_eq!(send(world.get(&format!("/api/rooms/{room}/messages"), &token)).await, unknown);
+        assert_eq!(send(world.post(&format!("/api/rooms/{room}/join"), &token)).await, unknown);
+        assert_eq!(send(world.post(&format!("/api/rooms/{room}/leave"), &token)).await, unknown);
+    }
     let stranger = json!({"success": false, "message": "You are not a member of this room"});
     assert_eq!(send(world.get("/api/rooms/general/messages", &token)).await, (403, stranger));
 }

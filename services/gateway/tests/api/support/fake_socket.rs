@@ -79,6 +79,9 @@ async fn answer(
 ) -> Response {
     let target = request.uri().to_string();
     replica.seen.lock().unwrap().push((target, request.headers().clone()));
+    if query.get("EIO").is_none_or(|version| version != "4") {
+        return refused("5", "Unsupported protocol version");
+    }
     if request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
         return websocket(replica, request);
     }
@@ -89,13 +92,19 @@ async fn answer(
         return (headers, format!("0{{\"sid\":\"{sid}\",\"upgrades\":[\"websocket\"]}}")).into_response();
     };
     if !replica.sessions.lock().unwrap().contains(sid) {
-        return (StatusCode::BAD_REQUEST, "{\"code\":1}").into_response();
+        return refused("1", "Session ID unknown");
     }
     if query.contains_key("hang") {
         return std::future::pending().await;
     }
     let body: Bytes = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
     format!("4{} got {}", replica.name, String::from_utf8_lossy(&body)).into_response()
+}
+
+/// As the library of the message service has it: the code in quotes.
+fn refused(code: &str, message: &str) -> Response {
+    let body = format!("{{\"code\":\"{code}\",\"message\":\"{message}\"}}");
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn websocket(replica: FakeSocket, mut request: Request) -> Response {
