@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use components::{
     AuthSpec, CorsSpec, GatewaySpec, LogLevel, MessageSpec, RateLimitSpec, Resources, ServiceSpec, ServiceType,
 };
-pub use parse::{ParseError, parse};
+pub use parse::{ParseError, parse, parse_all};
 pub use status::{AetherConnectStatus, ComponentStatus};
 pub use stores::{
     ExternalStore, JwtSpec, ManagedRedis, ManagedStore, Redis, RedisSpec, SecretKey, SecretName, Storage,

@@ -34,7 +34,15 @@ pub enum ParseError {
 ///
 /// Of the API server's rules, those on the name and the ports are checked here: only they matter without a cluster.
 pub fn parse(text: &str) -> Result<AetherConnect, ParseError> {
-    let (mut found, mut other) = (None, None);
+    match <[AetherConnect; 1]>::try_from(parse_all(text)?) {
+        Ok([resource]) => Ok(resource),
+        Err(_) => Err(ParseError::Several),
+    }
+}
+
+/// Reads every `AetherConnect` of a YAML file, in the manner of [`parse`]; there is at least one.
+pub fn parse_all(text: &str) -> Result<Vec<AetherConnect>, ParseError> {
+    let (mut found, mut other) = (Vec::new(), None);
     for document in serde_yaml::Deserializer::from_str(text) {
         let value = serde_yaml::Value::deserialize(document)?;
         if value.is_null() {
@@ -48,13 +56,14 @@ pub fn parse(text: &str) -> Result<AetherConnect, ParseError> {
         if let Some(unknown) = unknown_field(&value) {
             return Err(ParseError::UnknownField(unknown));
         }
-        if found.replace(serde_path_to_error::deserialize(value)?).is_some() {
-            return Err(ParseError::Several);
-        }
+        let resource = serde_path_to_error::deserialize(value)?;
+        check(&resource).map_err(ParseError::Value)?;
+        found.push(resource);
     }
-    let resource = found.ok_or_else(|| other.map_or(ParseError::Empty, ParseError::OtherKind))?;
-    check(&resource).map_err(ParseError::Value)?;
-    Ok(resource)
+    if found.is_empty() {
+        return Err(other.map_or(ParseError::Empty, ParseError::OtherKind));
+    }
+    Ok(found)
 }
 
 fn check(resource: &AetherConnect) -> Result<(), String> {
@@ -117,7 +126,8 @@ mod tests {
     #[test]
     fn a_name_that_is_none_and_a_port_that_is_none_are_refused() {
         for name in ["../../etc", "Chat", "chat_1", "-chat", "chat-", ""] {
-            let error = parse(&HEAD.replace("chat", &format!("'{name}'"))).unwrap_err().to_string();
+            let head = HEAD.replace("chat", &format!("'{name}'"));
+            let error = parse(&format!("{head}spec: {{}}\n")).unwrap_err().to_string();
             assert!(error.contains("metadata.name"), "{name}: {error}");
         }
         let error = parse(&format!("{HEAD}spec: {{gateway: {{port: 0}}}}\n")).unwrap_err().to_string();

@@ -21,9 +21,10 @@ async fn every_example_is_accepted() {
     for file in ["quickstart", "external", "two-tenants"] {
         let path = format!("{}/../examples/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();
-        let resource = aether_operator::api::parse(&text).unwrap();
-        let spec = serde_json::to_string(&resource.spec).unwrap();
-        world.apply(file, &spec).await;
+        for (n, resource) in aether_operator::api::parse_all(&text).unwrap().iter().enumerate() {
+            let spec = serde_json::to_string(&resource.spec).unwrap();
+            world.apply(&format!("{file}-{n}"), &spec).await;
+        }
     }
 }
 
