@@ -51,7 +51,9 @@ export async function changes(namespace, name, user) {
 async function fingerprint(namespace, name) {
   const own = await get(namespace, "aetherconnect", name);
   const { items } = await get(namespace, "deployments,statefulsets,pods", "-l", `app.kubernetes.io/instance=${name}`);
-  const lines = items.map(({ kind, metadata }) => `${kind} ${metadata.name} ${metadata.uid} ${metadata.generation}`);
+  // A pod on its way out, of a Deployment that was deleted just before, goes whatever the operator does.
+  const staying = items.filter(({ metadata }) => !metadata.deletionTimestamp);
+  const lines = staying.map(({ kind, metadata }) => `${kind} ${metadata.name} ${metadata.uid} ${metadata.generation}`);
   return [own.metadata.resourceVersion, ...lines.sort()];
 }
 
