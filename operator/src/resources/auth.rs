@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Child, Instance,
-    pod::{common_env, jwt_env, redis_env, secret_var, with_user_env},
+    pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
     settings,
     workload::{Workload, resources, service, service_port},
 };
@@ -14,7 +14,11 @@ pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.auth;
     let postgres = instance.postgres_uri();
     let mut env = common_env(spec.log_level, settings::auth(instance.spec));
-    env.push(secret_var("DATABASE_URL", &postgres.name, &postgres.key));
+    env.extend([
+        secret_var("DATABASE_URL", &postgres.name, &postgres.key),
+        // A password hash takes 19 MiB. glibc would keep several times that for each core; so it gives it back.
+        var("MALLOC_MMAP_THRESHOLD_", 1024 * 1024),
+    ]);
     env.extend(redis_env(instance.redis_uri().as_ref()));
     env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
     with_user_env(env, &spec.env)

@@ -1,12 +1,25 @@
 //! Passwords: Argon2id in PHC strings, off the async threads and no more at once than there are cores.
 
-use std::{sync::Arc, thread::available_parallelism, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::{self, available_parallelism},
+    time::Duration,
+};
 
 use aether_common::{Error, Secret};
 use anyhow::anyhow;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use prometheus::Histogram;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// Whoever has waited so long for a turn is sent away: soon nobody would wait for the answer any more, and work for
 /// those who have left must not hold up those who still wait.
@@ -36,6 +49,9 @@ const MOST_AT_ONCE: usize = 16;
 /// Hashes passwords and compares them with hashes.
 pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
+    /// To threads of its own, one for each turn: memory that a thread has freed stays with it, and Tokio's pool of
+    /// threads for blocking work is large.
+    jobs: Sender<Job>,
     /// Compared with where there is no user, so that the answer takes as long.
     nobodys: Secret,
     seconds: Histogram,
@@ -45,9 +61,15 @@ impl Passwords {
     /// `seconds` sees how long each hash takes.
     pub(crate) async fn new(seconds: Histogram) -> anyhow::Result<Self> {
         let turns = available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
+        let (jobs, queue) = channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..turns {
+            let queue = Arc::clone(&queue);
+            thread::Builder::new().name("password".to_owned()).spawn(move || work(&queue))?;
+        }
         let nobody = Secret::new(uuid::Uuid::new_v4().to_string());
         let nobodys = tokio::task::spawn_blocking(move || hash(&nobody)).await??;
-        Ok(Self { permits: Arc::new(Semaphore::new(turns)), nobodys, seconds })
+        Ok(Self { permits: Arc::new(Semaphore::new(turns)), jobs, nobodys, seconds })
     }
 
     /// The PHC string of a password.
@@ -71,12 +93,25 @@ impl Passwords {
         let turn = turn.map_err(|_| Error::unavailable(anyhow!("too many passwords wait to be hashed")))?;
         let permit = turn.map_err(Error::internal)?;
         let seconds = self.seconds.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move || {
             let _permit = permit;
             let _timer = seconds.start_timer();
-            work()
+            // Nobody may wait for it any more.
+            let _ = tell.send(work());
         });
-        done.await.map_err(Error::internal)?.map_err(Error::internal)
+        self.jobs.send(job).map_err(|_| Error::internal(anyhow!("no thread hashes passwords any more")))?;
+        told.await.map_err(Error::internal)?.map_err(Error::internal)
+    }
+}
+
+/// Does jobs until nobody can send any.
+fn work(queue: &Mutex<Receiver<Job>>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        // Whoever waits is told by the dropped sender; the thread goes on.
+        let _ = catch_unwind(AssertUnwindSafe(job));
     }
 }
 
