@@ -16,6 +16,9 @@ use crate::{
 /// What every user may do at first.
 const FIRST_ROLE: &str = "user";
 
+/// How many users can be looked up at once.
+const MOST_FOUND: usize = 100;
+
 /// What somebody gives to become a user.
 pub(crate) struct Registration {
     pub(crate) email: String,
@@ -58,6 +61,18 @@ impl Accounts {
         tracing::info!(user_id = user.id, "registered");
         let access_token = self.sessions.access_token(&user, &session)?;
         Ok(LoggedIn { user, access_token })
+    }
+
+    /// The users behind ids and names, as far as there are any.
+    pub(crate) async fn find(&self, ids: &[String], usernames: &[String]) -> Result<Vec<User>, Error> {
+        let too_many = [("ids", ids), ("usernames", usernames)].into_iter().filter(|(_, of)| of.len() > MOST_FOUND);
+        let too_many: Vec<_> =
+            too_many.map(|(name, _)| (name.to_owned(), format!("must be at most {MOST_FOUND}"))).collect();
+        if !too_many.is_empty() {
+            return Err(Error::invalid(too_many));
+        }
+        let ids: Vec<i64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        Ok(self.store.users(&ids, usernames).await?)
     }
 
     /// Opens a session. The refusal doesn't tell whether there is such a user, by its words or by its time.

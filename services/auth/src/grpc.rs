@@ -128,6 +128,17 @@ impl AuthService for Grpc {
         answer("UpdateProfile", &metadata, work).await
     }
 
+    async fn get_users(&self, request: Request<pb::GetUsersRequest>) -> Result<Response<pb::GetUsersResponse>, Status> {
+        let (metadata, wanted) = open(request);
+        let work = async {
+            self.caller(&metadata).await?;
+            let users = self.accounts.find(&wanted.ids, &wanted.usernames).await?;
+            let public = |user: User| pb::PublicUser { id: user.id.to_string(), username: user.username };
+            Ok(pb::GetUsersResponse { users: users.into_iter().map(public).collect() })
+        };
+        answer("GetUsers", &metadata, work).await
+    }
+
     async fn create_web_socket_token(
         &self,
         request: Request<pb::CreateWebSocketTokenRequest>,

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use aether_common::{Code, Error, grpc::Caller};
 use aether_proto::auth::{
-    CreateWebSocketTokenRequest, GetProfileRequest, LoginRequest, LogoutRequest, RegisterRequest, RevocationEvent,
-    SessionResponse, TokenKind, UpdateProfileRequest, User, ValidateTokenRequest, ValidateTokenResponse,
-    WatchRevocationsRequest, auth_service_client::AuthServiceClient, revocation_event::Event,
+    CreateWebSocketTokenRequest, GetProfileRequest, GetUsersRequest, LoginRequest, LogoutRequest, RegisterRequest,
+    RevocationEvent, SessionResponse, TokenKind, UpdateProfileRequest, User, ValidateTokenRequest,
+    ValidateTokenResponse, WatchRevocationsRequest, auth_service_client::AuthServiceClient, revocation_event::Event,
 };
 use futures::future::join_all;
 use support::{Proxy, Replica, env, on_postgres, on_sqlite, server, within};
@@ -102,6 +102,27 @@ async fn a_user_registers_logs_in_and_has_a_profile() {
         assert_eq!(again.user, Some(made.clone()));
         let who = validate(&replica.client, &again.access_token, TokenKind::Access).await.unwrap();
         assert_eq!((who.user_id, who.username, who.roles), ("1".into(), "Ada".into(), vec!["user".to_owned()]));
+        replica.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_is_told_of_others_no_more_than_id_and_name_and_a_stranger_nothing() {
+    on_sqlite(|url| async move {
+        let replica = Replica::start_ready(&env(&url)).await;
+        let (ada, token) = register(&replica.client, "Ada").await;
+        let (bob, _) = register(&replica.client, "bob").await;
+        let wanted = GetUsersRequest { ids: vec![ada.id, "x".into(), "99".into()], usernames: vec!["BOB".into()] };
+        let answer = replica.client.clone().get_users(with_token(&token, wanted.clone())).await.unwrap();
+        let mut users: Vec<_> = answer.into_inner().users.into_iter().map(|user| (user.id, user.username)).collect();
+        users.sort();
+        assert_eq!(users, [("1".to_owned(), "Ada".to_owned()), (bob.id, "bob".to_owned())]);
+        let refusal = replica.client.clone().get_users(wanted).await.unwrap_err();
+        assert_eq!(refusal.code(), tonic::Code::Unauthenticated);
+        let many = GetUsersRequest { ids: vec!["1".into(); 101], usernames: vec![] };
+        let refusal = replica.client.clone().get_users(with_token(&token, many)).await.unwrap_err();
+        assert_eq!(Error::from(refusal).message, "ids must be at most 100");
         replica.stop().await;
     })
     .await;

@@ -31,6 +31,7 @@ conformance!(
     a_user_is_found_by_email_whatever_its_case,
     names_are_taken_whatever_their_case,
     of_twenty_registrations_at_once_one_wins,
+    users_are_found_by_ids_and_by_names_whatever_their_case,
     a_session_is_its_users_until_it_is_over,
     a_revoked_session_is_nobodys_for_ever,
     revoked_sessions_are_listed_until_they_are_over,
@@ -101,6 +102,21 @@ async fn of_twenty_registrations_at_once_one_wins(store: Arc<dyn Store>) {
     let results = join_all(attempts).await;
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
     assert!(results.iter().all(|r| matches!(r, Ok(_) | Err(StoreError::Taken))), "{results:?}");
+}
+
+async fn users_are_found_by_ids_and_by_names_whatever_their_case(store: Arc<dyn Store>) {
+    let ada = store.register(&user("Ada"), &session("s1")).await.unwrap();
+    let bob = store.register(&user("bob"), &session("s2")).await.unwrap();
+    let found = async |ids: &[i64], names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut found = store.users(ids, &names).await.unwrap();
+        found.sort_by_key(|user| user.id);
+        found
+    };
+    assert_eq!(found(&[ada.id], &["BOB"]).await, [ada.clone(), bob.clone()]);
+    assert_eq!(found(&[ada.id, ada.id], &["ada"]).await, [ada]);
+    assert_eq!(found(&[], &["bob", "nobody", "%"]).await, [bob]);
+    assert_eq!(found(&[i64::MAX], &[]).await, []);
 }
 
 async fn a_session_is_its_users_until_it_is_over(store: Arc<dyn Store>) {

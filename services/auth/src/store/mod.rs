@@ -161,6 +161,8 @@ pub trait Store: Send + Sync {
     async fn open_session(&self, user: i64, session: &NewSession) -> Result<(), StoreError>;
     /// The user of a session that is neither revoked nor over.
     async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
+    /// The users with these ids or user names, whatever the case.
+    async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError>;
     /// Changes a profile; `None` when there is no such user.
     async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
     /// Revokes a session, once and for all: a second time changes nothing. `None` when there is no such session.

@@ -197,6 +197,15 @@ impl Store for Postgres {
         Ok(row.as_ref().map(self::user).transpose()?)
     }
 
+    async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError> {
+        let query = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ANY($1) OR username_key = ANY($2)");
+        let keys: Vec<String> = usernames.iter().map(|name| key(name)).collect();
+        let mut db = self.lease().await?;
+        let rows = by(db.deadline, sqlx::query(query).bind(ids).bind(keys).fetch_all(db.get())).await?;
+        db.end();
+        Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
+    }
+
     async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
         let query = sqlx::query(concat!(
             "UPDATE users SET first_name = COALESCE($2, first_name), last_name = COALESCE($3, last_name), \

@@ -155,6 +155,19 @@ impl Store for Sqlite {
         Ok(row.as_ref().map(self::user).transpose()?)
     }
 
+    async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError> {
+        let query = sqlx::query(concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM users WHERE id IN (SELECT value FROM json_each($1)) \
+             OR username_key IN (SELECT value FROM json_each($2))"
+        ));
+        let keys: Vec<String> = usernames.iter().map(|name| key(name)).collect();
+        let query = query.bind(serde_json::json!(ids).to_string()).bind(serde_json::json!(keys).to_string());
+        let rows = by(deadline(), query.fetch_all(&self.pool)).await?;
+        Ok(rows.iter().map(user).collect::<Result<_, _>>()?)
+    }
+
     async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
         let query = sqlx::query(concat!(
             "UPDATE users SET first_name = COALESCE($2, first_name), last_name = COALESCE($3, last_name), \
