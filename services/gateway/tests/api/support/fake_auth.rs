@@ -13,9 +13,9 @@ use aether_common::{
     tokens::{Claims, Keys, TokenKind},
 };
 use aether_proto::auth::{
-    CreateWebSocketTokenRequest, CreateWebSocketTokenResponse, GetProfileRequest, LoginRequest, LogoutRequest,
-    LogoutResponse, ProfileResponse, RegisterRequest, RevocationEvent, SessionResponse, UpdateProfileRequest, User,
-    ValidateTokenRequest, ValidateTokenResponse, WatchRevocationsRequest,
+    CreateWebSocketTokenRequest, CreateWebSocketTokenResponse, GetProfileRequest, GetUsersRequest, GetUsersResponse,
+    LoginRequest, LogoutRequest, LogoutResponse, ProfileResponse, PublicUser, RegisterRequest, RevocationEvent,
+    SessionResponse, UpdateProfileRequest, User, ValidateTokenRequest, ValidateTokenResponse, WatchRevocationsRequest,
     auth_service_server::AuthService,
     revocation_event::{Event, Heartbeat, Synced},
 };
@@ -151,6 +151,16 @@ impl AuthService for FakeAuth {
         user.last_name = wanted.last_name.unwrap_or(user.last_name.clone());
         user.username = wanted.username.unwrap_or(user.username.clone());
         Ok(Response::new(ProfileResponse { user: Some(user.clone()) }))
+    }
+
+    async fn get_users(&self, request: Request<GetUsersRequest>) -> Answer<GetUsersResponse> {
+        self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let state = self.state.lock().unwrap();
+        let users = state.users.iter().map(|(user, _)| user);
+        let users = users.filter(|user| wanted.ids.contains(&user.id) || wanted.usernames.contains(&user.username));
+        let users = users.map(|user| PublicUser { id: user.id.clone(), username: user.username.clone() }).collect();
+        Ok(Response::new(GetUsersResponse { users }))
     }
 
     async fn create_web_socket_token(
