@@ -136,3 +136,29 @@ async fn messages_over_the_limit_of_a_user_are_refused_and_acknowledged() {
     free.join("general").await;
     free.send(&room, "mine").await;
 }
+
+#[tokio::test]
+async fn a_user_who_goes_from_replica_to_replica_sends_no_more_messages_whether_redis_is_there_or_not() {
+    let options = Options { store: Store::Real, redis: true, ..Options::default() }.replicas(2);
+    let stack = Stack::start(&options.env("MESSAGE_RATE_LIMIT_PER_MINUTE", 20));
+    for redis in ["there", "gone", "hung"] {
+        let cable = stack.cables.redis.as_ref().unwrap();
+        match redis {
+            "gone" => cable.cut(),
+            "hung" => cable.clog(),
+            _ => {}
+        }
+        let user = User::register(&stack.api(), "roamer").await;
+        let (mut here, mut there) =
+            (Socket::connect(&stack.api(), &user).await, Socket::connect(&stack.api_of(1), &user).await);
+        let room = here.join("general").await;
+        there.join("general").await;
+        let mut sent = 0;
+        for number in 0..20 {
+            let payload = json!({"roomId": room, "content": format!("message {number}")});
+            let acks = futures::join!(here.call("send_message", payload.clone()), there.call("send_message", payload));
+            sent += [acks.0, acks.1].iter().filter(|ack| ack["success"] == true).count();
+        }
+        assert_eq!(sent, 20, "Redis is {redis}");
+    }
+}

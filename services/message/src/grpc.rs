@@ -1,6 +1,6 @@
 //! The gRPC service: translates between the wire and the rules.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use aether_common::{
     Error,
@@ -56,7 +56,7 @@ impl MessageService for Grpc {
         let (kind, temp_id) = (Some(request.message_type.as_str()), request.temp_id.as_deref());
         let draft = messages::draft(sender, &request.content, kind, temp_id)?;
         let room = self.rooms.find(&request.room).await?;
-        self.limit.allow(&user_id, Instant::now())?;
+        self.limit.allow(&user_id).await?;
         let stored = self.hub.send_and_wait(room, draft).await?;
         let temp_id = stored.message.client_id.temp_id().map(str::to_owned);
         let message = pb::Message { temp_id, ..message(&stored.message) };

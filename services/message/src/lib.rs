@@ -98,7 +98,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     let websocket = guard(keys.1, aether_common::tokens::TokenKind::WebSocket);
 
     let rooms = Arc::new(Rooms::new(Arc::clone(&store)));
-    let limit = Arc::new(RateLimit::new(config.rate_limit));
+    let limit = Arc::new(RateLimit::new(config.rate_limit, Arc::clone(&store).counts()));
     let hub = {
         let (store, bus, metrics) = (Arc::clone(&store), Arc::clone(&bus), Arc::clone(&metrics));
         Hub::start(store, bus, incoming, metrics, &background.tasks, background.stop.clone())

@@ -19,6 +19,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// A schema that was right is looked at again after so long.
 const SCHEMA_AGAIN: Duration = Duration::from_secs(30);
 
+/// What the store counted of silent users is deleted after so long.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
 /// What is looked at, and where it is told.
 pub(crate) struct Watch {
     pub(crate) store: Arc<dyn Store>,
@@ -34,13 +37,20 @@ impl Watch {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut schema_seen: Option<Instant> = None;
         let mut told = String::new();
+        let mut forgotten = Instant::now();
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             let up = self.store_is_well(&mut schema_seen, &mut told).await;
             self.health.set(self.store.name(), up);
             self.health.set("auth", self.revocations.fresh());
             // Only there where Redis is on; otherwise nothing is noted.
             self.health.set("redis", *self.bus.state().borrow() != State::Unhealthy);
-            self.limit.forget_silent(Instant::now());
+            self.limit.forget_silent();
+            if up && forgotten.elapsed() >= FORGET_EVERY {
+                forgotten = Instant::now();
+                if let Err(error) = self.limit.forget_silent_in_store().await {
+                    error.log();
+                }
+            }
         }
     }
 

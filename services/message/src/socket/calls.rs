@@ -3,7 +3,6 @@
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
 };
 
 use aether_common::{Code, Error};
@@ -157,7 +156,7 @@ impl Caller {
             payload.temp_id.as_deref(),
         )?;
         let room = self.sockets.rooms.find(&payload.room_id).await?;
-        self.sockets.limit.allow(self.user_id(), Instant::now())?;
+        self.sockets.limit.allow(self.user_id()).await?;
         Ok((room, draft))
     }
 

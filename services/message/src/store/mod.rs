@@ -18,6 +18,7 @@ use async_trait::async_trait;
 
 use crate::{
     config::StoreAddress,
+    limit::Counts,
     model::{ClientId, GENERAL, Membership, Message, Role, Room, RoomType, SYSTEM, Tail, new_id, now},
 };
 
@@ -42,6 +43,10 @@ pub(crate) trait Store: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     /// Whether other processes may share this store.
     fn shared(&self) -> bool;
+    /// Where replicas count users' messages together, if other processes may share this store.
+    fn counts(self: Arc<Self>) -> Option<Arc<dyn Counts>> {
+        None
+    }
     /// Brings the schema up to date; safe to repeat. [`prepare`] makes the public room, too.
     async fn migrate(&self) -> Result<(), Error>;
     /// Answers if the store does.

@@ -1,8 +1,11 @@
 //! MongoDB, or a server that speaks its protocol. Only plain commands and full indexes: FerretDB has no transactions,
 //! partial indexes or change streams.
 
+mod counts;
+
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,7 +26,10 @@ use mongodb::{
 use serde::{Deserialize, Serialize};
 
 use super::{Schema, Store, in_time};
-use crate::model::{ClientId, Membership, Message, Role, Room, RoomType, Tail, User};
+use crate::{
+    limit::Counts,
+    model::{ClientId, Membership, Message, Role, Room, RoomType, Tail, User},
+};
 
 const DEFAULT_DATABASE: &str = "aetherconnect";
 const DUPLICATE_KEY: i32 = 11000;
@@ -37,6 +43,7 @@ pub(crate) struct MongoStore {
     messages: Collection<MessageDocument>,
     /// Sees only what no change of primary can take back.
     settled: Collection<MessageDocument>,
+    counts: Collection<counts::CountDocument>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,6 +105,8 @@ impl MongoStore {
             participants: database.collection_with_options("participants", collection(None)),
             messages: database.collection_with_options("messages", collection(None)),
             settled: database.collection_with_options("messages", collection(Some(ReadConcern::majority()))),
+            // Worth no wait for other members: a change of primary may take some back.
+            counts: database.collection("counts"),
             database,
         })
     }
@@ -157,6 +166,10 @@ impl Store for MongoStore {
 
     fn shared(&self) -> bool {
         true
+    }
+
+    fn counts(self: Arc<Self>) -> Option<Arc<dyn Counts>> {
+        Some(self)
     }
 
     async fn migrate(&self) -> Result<(), Error> {
