@@ -58,6 +58,16 @@ impl Fields {
             }
         }
     }
+
+    /// Two fields of which one must be there, and one only.
+    pub(crate) fn either(&mut self, names: [&str; 2]) -> [Option<String>; 2] {
+        let before = self.problems.len();
+        let values = names.map(|name| self.optional(name));
+        if values.iter().flatten().count() != 1 && self.problems.len() == before {
+            self.problems.push((names[0].to_owned(), format!("or {} is required, and not both", names[1])));
+        }
+        values
+    }
 }
 
 fn problem(mend: &str) -> Error {

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, any, get, post},
+    routing::{MethodRouter, any, delete, get, post},
 };
 use hyper::body::Body as _;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -38,8 +38,12 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/auth/ws-token",           shaped(GUARDED, get(auth::ws_token::get))),
         ("/api/auth/profile",            shaped(GUARDED, get(auth::profile::get).put(auth::profile::put))),
         ("/api/rooms",                   shaped(GUARDED, get(rooms::list::get).post(rooms::create::post))),
+        ("/api/rooms/direct",            shaped(GUARDED, post(rooms::direct::post))),
+        ("/api/rooms/public",            shaped(GUARDED, get(rooms::public::get))),
         ("/api/rooms/{roomId}/join",     shaped(GUARDED, post(rooms::join::post))),
         ("/api/rooms/{roomId}/leave",    shaped(GUARDED, post(rooms::leave::post))),
+        ("/api/rooms/{roomId}/members",  shaped(GUARDED, get(rooms::members::list::get).post(rooms::members::add::post))),
+        ("/api/rooms/{roomId}/members/{userId}", shaped(GUARDED, delete(rooms::members::remove::delete))),
         ("/api/rooms/{roomId}/messages", shaped(GUARDED, get(rooms::messages::get))),
         ("/health",                      get(health::get)),
         ("/api/health",                  get(health::get)),

@@ -40,11 +40,12 @@ pub(crate) struct User {
 pub(crate) struct Room {
     #[schema(example = "635a5e3b8bb9e8b3c8e9f5d2")]
     id: String,
+    /// In a direct room the other member's user name.
     #[schema(example = "general")]
     name: String,
     #[schema(example = "General discussion room")]
     description: String,
-    /// `public` or `private`.
+    /// `public`, `private` or `direct`.
     #[schema(example = "public")]
     room_type: String,
     /// A user's id, or `system`.
@@ -57,6 +58,55 @@ pub(crate) struct Room {
     created_at: String,
     #[schema(example = "2023-10-27T10:00:00.000Z")]
     updated_at: String,
+}
+
+/// A room that anybody may join.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PublicRoom {
+    #[schema(example = "635a5e3b8bb9e8b3c8e9f5d2")]
+    id: String,
+    #[schema(example = "general")]
+    name: String,
+    #[schema(example = "General discussion room")]
+    description: String,
+    #[schema(example = "public")]
+    room_type: String,
+    /// A user's id, or `system`.
+    #[schema(example = "system")]
+    created_by: String,
+    #[schema(example = 2)]
+    member_count: u64,
+    /// Whether the caller is a member.
+    #[schema(example = false)]
+    is_member: bool,
+    #[schema(example = "2023-10-27T10:00:00.000Z")]
+    created_at: String,
+    #[schema(example = "2023-10-27T10:00:00.000Z")]
+    updated_at: String,
+}
+
+/// A member of a room.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Member {
+    #[schema(example = "1")]
+    user_id: String,
+    #[schema(example = "john_doe")]
+    username: String,
+    /// `owner` or `member`.
+    #[schema(example = "owner")]
+    role: String,
+    #[schema(example = "2023-10-27T10:00:00.000Z")]
+    joined_at: String,
+}
+
+impl Member {
+    /// A member of this name.
+    pub(crate) fn new(member: message_pb::Member, username: String) -> Result<Self, Error> {
+        let joined_at = time(member.joined_at)?;
+        Ok(Self { user_id: member.user_id, username, role: member.role, joined_at })
+    }
 }
 
 /// A message.
@@ -131,6 +181,25 @@ impl TryFrom<Option<message_pb::Room>> for Room {
             room_type: room.room_type,
             created_by: room.created_by,
             members: room.members,
+        })
+    }
+}
+
+impl TryFrom<message_pb::PublicRoom> for PublicRoom {
+    type Error = Error;
+
+    fn try_from(found: message_pb::PublicRoom) -> Result<Self, Error> {
+        let room: Room = found.room.try_into()?;
+        Ok(Self {
+            id: room.id,
+            name: room.name,
+            description: room.description,
+            room_type: room.room_type,
+            created_by: room.created_by,
+            member_count: found.member_count,
+            is_member: found.joined,
+            created_at: room.created_at,
+            updated_at: room.updated_at,
         })
     }
 }

@@ -125,7 +125,8 @@ pub(crate) fn connected(user: &User) -> Event {
 /// To the socket that entered.
 #[must_use]
 pub(crate) fn joined_room(name: &str, room: &str) -> Event {
-    Event::named("joined_room", &json!({"message": format!("Joined room {name}"), "roomId": room}))
+    let message = if name.is_empty() { "Joined direct room".to_owned() } else { format!("Joined room {name}") };
+    Event::named("joined_room", &json!({"message": message, "roomId": room}))
 }
 
 /// To a socket whose live feed has ended.

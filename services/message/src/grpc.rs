@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use aether_common::{
-    Error,
-    grpc::Caller,
+    Code, Error,
+    grpc::{self as rpc, Caller},
     guard::{Guard, Identity},
 };
-use aether_proto::message::{self as pb, message_service_server::MessageService};
+use aether_proto::{
+    auth::{GetUsersRequest, auth_service_client::AuthServiceClient},
+    message::{self as pb, message_service_server::MessageService},
+};
 use chrono::{DateTime, Utc};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, transport::Channel};
 
 use crate::{
     delivery::Hub,
     limit::RateLimit,
     messages,
-    model::{Message, User},
+    model::{Message, Page, Role, User},
     rooms::{RoomWithMembers, Rooms},
     store::Store,
 };
@@ -28,6 +31,8 @@ pub(crate) struct Grpc {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) limit: Arc<RateLimit>,
     pub(crate) guard: Guard,
+    /// Knows who there is.
+    pub(crate) auth: AuthServiceClient<Channel>,
 }
 
 impl Grpc {
@@ -35,6 +40,22 @@ impl Grpc {
         let caller = Caller::from_metadata(request.metadata());
         let token = caller.token.ok_or_else(Error::unauthenticated)?;
         self.guard.check(&token, &caller.request_id).await
+    }
+
+    /// The id of the user whom a caller names.
+    async fn named(&self, caller: &Caller, user: Option<pb::UserReference>) -> Result<String, Error> {
+        use pb::user_reference::User;
+        let mut wanted = GetUsersRequest::default();
+        match user.and_then(|reference| reference.user) {
+            Some(User::Id(id)) => wanted.ids.push(id),
+            Some(User::Username(name)) => wanted.usernames.push(name),
+            None => {
+                return Err(Error::invalid(vec![("user".to_owned(), "must be given by id or username".to_owned())]));
+            }
+        }
+        let ask = || async { self.auth.clone().get_users(caller.request(wanted.clone())?).await };
+        let found = rpc::read(ask).await?.into_inner().users.pop();
+        found.map(|user| user.id).ok_or_else(|| Error::new(Code::NotFound, "USER_NOT_FOUND", "User not found"))
     }
 
     async fn answer(&self, room: Arc<crate::model::Room>) -> Result<Response<pb::RoomResponse>, Status> {
@@ -69,9 +90,9 @@ impl MessageService for Grpc {
     ) -> Result<Response<pb::GetHistoryResponse>, Status> {
         let caller = self.caller(&request).await?;
         let request = request.into_inner();
+        let page = Page::new(request.page, request.limit)?;
         let room = self.rooms.joined(&caller.user_id, &request.room).await?;
-        let store = self.store.as_ref();
-        let (page, total_items) = messages::history(store, &room.id, request.page, request.limit).await?;
+        let (page, total_items) = self.store.history(&room.id, page).await?;
         let messages = page.iter().map(message).collect();
         Ok(Response::new(pb::GetHistoryResponse { messages, total_items }))
     }
@@ -108,9 +129,76 @@ impl MessageService for Grpc {
         Ok(Response::new(pb::LeaveRoomResponse {}))
     }
 
+    async fn open_direct_room(
+        &self,
+        request: Request<pb::OpenDirectRoomRequest>,
+    ) -> Result<Response<pb::RoomResponse>, Status> {
+        let caller = self.caller(&request).await?;
+        let other = self.named(&Caller::from_metadata(request.metadata()), request.get_ref().user.clone()).await?;
+        let room = self.rooms.direct(&caller.user_id, &other).await?;
+        self.answer(room).await
+    }
+
+    async fn list_public_rooms(
+        &self,
+        request: Request<pb::ListPublicRoomsRequest>,
+    ) -> Result<Response<pb::ListPublicRoomsResponse>, Status> {
+        let caller = self.caller(&request).await?;
+        let wanted = request.into_inner();
+        let page = Page::new(wanted.page, wanted.limit)?;
+        let (rooms, total_items) = self.rooms.list_public(&caller.user_id, &wanted.search, page).await?;
+        let rooms = rooms.into_iter().map(|listed| pb::PublicRoom {
+            room: Some(room_message(RoomWithMembers { room: Arc::new(listed.room), members: Vec::new() })),
+            member_count: listed.members,
+            joined: listed.joined,
+        });
+        Ok(Response::new(pb::ListPublicRoomsResponse { rooms: rooms.collect(), total_items }))
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<pb::ListMembersRequest>,
+    ) -> Result<Response<pb::ListMembersResponse>, Status> {
+        let caller = self.caller(&request).await?;
+        let wanted = request.into_inner();
+        let page = Page::new(wanted.page, wanted.limit)?;
+        let (members, total_items, owner) = self.rooms.list_members(&caller.user_id, &wanted.room, page).await?;
+        let role = |user: &str| if owner.as_deref() == Some(user) { Role::Owner } else { Role::Member };
+        let members = members.into_iter().map(|member| pb::Member {
+            role: role(&member.user_id).as_str().to_owned(),
+            user_id: member.user_id,
+            joined_at: Some(timestamp(member.joined_at)),
+        });
+        Ok(Response::new(pb::ListMembersResponse { members: members.collect(), total_items }))
+    }
+
+    async fn add_member(&self, request: Request<pb::AddMemberRequest>) -> Result<Response<pb::RoomResponse>, Status> {
+        let caller = self.caller(&request).await?;
+        // First: who may not see the room isn't told who there is either.
+        let room = self.rooms.owned(&caller.user_id, &request.get_ref().room).await?;
+        let user = self.named(&Caller::from_metadata(request.metadata()), request.get_ref().user.clone()).await?;
+        self.rooms.add(&caller.user_id, &room, &user).await?;
+        self.answer(room).await
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<pb::RemoveMemberRequest>,
+    ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
+        let caller = self.caller(&request).await?;
+        let wanted = request.into_inner();
+        let room = self.rooms.remove(&caller.user_id, &wanted.room, &wanted.user_id).await?;
+        self.hub.removed(&room.id, &wanted.user_id);
+        Ok(Response::new(pb::RemoveMemberResponse {}))
+    }
+
     async fn get_room(&self, request: Request<pb::GetRoomRequest>) -> Result<Response<pb::RoomResponse>, Status> {
         let caller = self.caller(&request).await?;
-        let (room, _) = self.rooms.visible(&caller.user_id, &request.into_inner().room).await?;
+        let (room, membership) = self.rooms.visible(&caller.user_id, &request.into_inner().room).await?;
+        if membership.is_none() {
+            let room = room_message(RoomWithMembers { room, members: Vec::new() });
+            return Ok(Response::new(pb::RoomResponse { room: Some(room) }));
+        }
         self.answer(room).await
     }
 
@@ -119,14 +207,14 @@ impl MessageService for Grpc {
         request: Request<pb::GetMembershipRequest>,
     ) -> Result<Response<pb::GetMembershipResponse>, Status> {
         let caller = self.caller(&request).await?;
-        let (_, membership) = self.rooms.visible(&caller.user_id, &request.into_inner().room).await?;
-        Ok(Response::new(match membership {
-            Some(membership) => pb::GetMembershipResponse {
-                member: true,
-                role: membership.role.as_str().to_owned(),
-                joined_at: Some(timestamp(membership.joined_at)),
-            },
-            None => pb::GetMembershipResponse::default(),
+        let (room, membership) = self.rooms.visible(&caller.user_id, &request.into_inner().room).await?;
+        let Some(membership) = membership else { return Ok(Response::new(pb::GetMembershipResponse::default())) };
+        let owner = self.rooms.owner(&room).await?;
+        let role = if owner.as_ref() == Some(&caller.user_id) { Role::Owner } else { Role::Member };
+        Ok(Response::new(pb::GetMembershipResponse {
+            member: true,
+            role: role.as_str().to_owned(),
+            joined_at: Some(timestamp(membership.joined_at)),
         }))
     }
 }
@@ -150,7 +238,7 @@ fn message(message: &Message) -> pb::Message {
 fn room_message(RoomWithMembers { room, members }: RoomWithMembers) -> pb::Room {
     pb::Room {
         id: room.id.clone(),
-        name: room.name.clone(),
+        name: room.title().to_owned(),
         description: room.description.clone(),
         room_type: room.room_type.as_str().to_owned(),
         created_by: room.created_by.clone(),

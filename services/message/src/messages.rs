@@ -14,8 +14,6 @@ use crate::{
 pub(crate) const LONGEST: usize = 1000;
 /// The longest `tempId`, in characters.
 pub(crate) const LONGEST_TEMP_ID: usize = 128;
-/// The most messages on a page of history.
-pub(crate) const LARGEST_PAGE: u32 = 100;
 const TYPES: [&str; 3] = ["text", "image", "file"];
 
 /// How long a batch fights other replicas for numbers.
@@ -51,32 +49,6 @@ pub(crate) fn draft(
         message_type: message_type.to_owned(),
         client_id: ClientId::new(temp_id),
     })
-}
-
-/// A page of a room's history, ascending, and the number of all messages. Page 1 holds the newest. Numbers have no
-/// gaps and nothing is deleted, so a page is a range of numbers.
-pub(crate) async fn history(
-    store: &dyn Store,
-    room: &str,
-    page: u32,
-    limit: u32,
-) -> Result<(Vec<Message>, u64), Error> {
-    let mut wrong = Vec::new();
-    if page == 0 {
-        wrong.push(("page".to_owned(), "must be a positive integer".to_owned()));
-    }
-    if limit == 0 || limit > LARGEST_PAGE {
-        wrong.push(("limit".to_owned(), format!("must be an integer from 1 to {LARGEST_PAGE}")));
-    }
-    if !wrong.is_empty() {
-        return Err(Error::invalid(wrong));
-    }
-    let total = store.tail(room).await?.seq;
-    let newest = total.saturating_sub(u64::from(page - 1) * u64::from(limit));
-    let before = newest.saturating_sub(limit.into());
-    let wanted = u32::try_from(newest - before).unwrap_or(limit);
-    let messages = if wanted == 0 { Vec::new() } else { store.after(room, before, wanted).await? };
-    Ok((messages, total))
 }
 
 /// A message that is safely stored.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aether_common::Error;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use mongodb::bson::oid::ObjectId;
 use serde::{Deserialize, Serialize};
@@ -35,8 +36,10 @@ pub(crate) fn now() -> DateTime<Utc> {
 pub(crate) enum RoomType {
     /// Everybody.
     Public,
-    /// Its members only.
+    /// Those whom its owner lets in.
     Private,
+    /// Its two members, always.
+    Direct,
 }
 
 impl RoomType {
@@ -46,6 +49,7 @@ impl RoomType {
         match self {
             Self::Public => "public",
             Self::Private => "private",
+            Self::Direct => "direct",
         }
     }
 
@@ -55,6 +59,7 @@ impl RoomType {
         match word {
             "public" => Some(Self::Public),
             "private" => Some(Self::Private),
+            "direct" => Some(Self::Direct),
             _ => None,
         }
     }
@@ -65,7 +70,7 @@ impl RoomType {
 pub(crate) struct Room {
     /// 24 hexadecimal digits.
     pub(crate) id: String,
-    /// Unique.
+    /// Unique. In a direct room it is for the store alone, see [`Room::title`].
     pub(crate) name: String,
     /// For people.
     pub(crate) description: String,
@@ -77,10 +82,74 @@ pub(crate) struct Room {
     pub(crate) created_at: DateTime<Utc>,
 }
 
+impl Room {
+    /// The name that people see: none for a direct room, which has the name of the other member.
+    #[must_use]
+    pub(crate) fn title(&self) -> &str {
+        if self.room_type == RoomType::Direct { "" } else { &self.name }
+    }
+}
+
+/// A public room as somebody finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// The room.
+    pub(crate) room: Room,
+    /// How many members it has.
+    pub(crate) members: u64,
+    /// Whether the one who looks is a member.
+    pub(crate) joined: bool,
+}
+
+/// A member of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Whose membership it is.
+    pub(crate) user_id: String,
+    /// Since when.
+    pub(crate) joined_at: DateTime<Utc>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// How many come before it.
+    pub(crate) skip: u64,
+    /// The most that it holds.
+    pub(crate) limit: u32,
+}
+
+impl Page {
+    /// The most that a page may hold when somebody asks for one.
+    pub(crate) const LARGEST: u32 = 100;
+    /// The whole list.
+    pub(crate) const ALL: Self = Self { skip: 0, limit: u32::MAX };
+
+    /// Checks what somebody asks for; pages are counted from 1.
+    pub(crate) fn new(page: u32, limit: u32) -> Result<Self, Error> {
+        let mut wrong = Vec::new();
+        if page == 0 {
+            wrong.push(("page".to_owned(), "must be a positive integer".to_owned()));
+        }
+        if limit == 0 || limit > Self::LARGEST {
+            wrong.push(("limit".to_owned(), format!("must be an integer from 1 to {}", Self::LARGEST)));
+        }
+        if !wrong.is_empty() {
+            return Err(Error::invalid(wrong));
+        }
+        Ok(Self { skip: u64::from(page - 1) * u64::from(limit), limit })
+    }
+
+    /// The length of the whole list, if a page of so many tells it.
+    pub(crate) fn end(self, found: usize) -> Option<u64> {
+        (found < self.limit as usize && (found > 0 || self.skip == 0)).then_some(self.skip + found as u64)
+    }
+}
+
 /// What a member is to a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Made it.
+    /// Made it. When nobody in the room has, the member who entered first is the owner.
     Owner,
     /// Entered it.
     Member,

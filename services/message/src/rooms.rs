@@ -1,23 +1,30 @@
 //! Rooms and who may do what in them.
 
-use std::sync::Arc;
+mod members;
+
+use std::{collections::HashMap, sync::Arc};
 
 use aether_common::{Code, Error};
 use dashmap::DashMap;
 
 use crate::{
-    model::{Membership, Role, Room, RoomType, is_id, new_id, now},
+    model::{Listed, Membership, Page, Role, Room, RoomType, is_id, new_id, now},
     store::Store,
 };
 
 const LONGEST_NAME: usize = 64;
+/// Stands in the names that only the store sees, and so in no other.
+const INTERNAL: char = '/';
 const LONGEST_DESCRIPTION: usize = 500;
-/// Rooms never change, so they can be kept; more than this many at once are forgotten and read again.
+/// The longest text to search for, in characters.
+const LONGEST_SEARCH: usize = LONGEST_NAME;
+/// More rooms than this at once are forgotten and read again.
 const CACHED: usize = 10_000;
 
 /// The rules about rooms, over a store.
 pub(crate) struct Rooms {
     store: Arc<dyn Store>,
+    /// By id, and public ones by name as well: nothing else of a room stays for ever.
     cache: DashMap<String, Arc<Room>>,
 }
 
@@ -43,23 +50,32 @@ impl Rooms {
             return Ok(Arc::clone(&room));
         }
         let found = if is_id(reference) {
-            self.store.room_by_id(&reference.to_ascii_lowercase()).await?
+            self.store.rooms(&[reference.to_ascii_lowercase()]).await?.pop()
+        } else if reference.contains(INTERNAL) {
+            None
         } else {
             self.store.room_by_name(reference).await?
         };
-        let room = Arc::new(found.ok_or_else(not_found)?);
+        Ok(self.keep(found.ok_or_else(not_found)?))
+    }
+
+    fn keep(&self, room: Room) -> Arc<Room> {
+        let room = Arc::new(room);
         if self.cache.len() >= CACHED {
             self.cache.clear();
         }
-        self.cache.insert(reference.to_owned(), Arc::clone(&room));
-        Ok(room)
+        if room.room_type == RoomType::Public {
+            self.cache.insert(room.name.clone(), Arc::clone(&room));
+        }
+        self.cache.insert(room.id.clone(), Arc::clone(&room));
+        room
     }
 
-    /// A public room, or a private one of the user's: others don't learn that it exists.
+    /// A public room, or another one of the user's: others don't learn that it exists.
     pub(crate) async fn visible(&self, user: &str, reference: &str) -> Result<(Arc<Room>, Option<Membership>), Error> {
         let room = self.find(reference).await?;
         let membership = self.store.membership(&room.id, user).await?;
-        if membership.is_none() && room.room_type == RoomType::Private {
+        if membership.is_none() && room.room_type != RoomType::Public {
             return Err(not_found());
         }
         Ok((room, membership))
@@ -74,7 +90,7 @@ impl Rooms {
         }
     }
 
-    /// Makes the user a member of a public room. In a private one only a member is let in again.
+    /// Makes the user a member of a public room. Into others only a member is let in again.
     pub(crate) async fn join(&self, user: &str, reference: &str) -> Result<Arc<Room>, Error> {
         let (room, membership) = self.visible(user, reference).await?;
         if membership.is_none() {
@@ -83,9 +99,13 @@ impl Rooms {
         Ok(room)
     }
 
-    /// Ends the user's membership; no membership is no error in a room that the user can see.
+    /// Ends the user's membership; no membership is no error in a room that the user can see. When the owner leaves,
+    /// the member who entered first is the next one.
     pub(crate) async fn leave(&self, user: &str, reference: &str) -> Result<Arc<Room>, Error> {
         let (room, membership) = self.visible(user, reference).await?;
+        if room.room_type == RoomType::Direct {
+            return Err(always_two());
+        }
         if membership.is_some() {
             self.store.leave(&room.id, user).await?;
         }
@@ -108,30 +128,90 @@ impl Rooms {
             created_by: user.to_owned(),
             created_at: now(),
         };
-        if !self.store.create_room(&room, Some(user)).await? {
+        if !self.store.create_room(&room, Some(user)).await?
+            && !(self.free(name.trim()).await? && self.store.create_room(&room, Some(user)).await?)
+        {
             return Err(Error::new(Code::Conflict, "ROOM_EXISTS", "A room with this name already exists"));
         }
         Ok(Arc::new(room))
     }
 
+    /// Takes a name from a private room that nobody can enter any more. Its messages stay where they are. A room in the
+    /// making has its owner before it has its name.
+    async fn free(&self, name: &str) -> Result<bool, Error> {
+        let Some(room) = self.store.room_by_name(name).await? else { return Ok(true) };
+        if room.room_type != RoomType::Private || self.store.owner(&room.id).await?.is_some() {
+            return Ok(false);
+        }
+        self.store.rename_room(&room.id, &format!("abandoned{INTERNAL}{}", room.id)).await?;
+        Ok(true)
+    }
+
+    /// The one room of two users alone, which is made if need be, whoever asks first.
+    pub(crate) async fn direct(&self, user: &str, other: &str) -> Result<Arc<Room>, Error> {
+        if user == other {
+            return Err(Error::invalid(vec![("user".to_owned(), "must be somebody else".to_owned())]));
+        }
+        let name = format!("direct{INTERNAL}{}{INTERNAL}{}", user.min(other), user.max(other));
+        let room = match self.store.room_by_name(&name).await? {
+            Some(room) => room,
+            None => self.make_direct(user, name).await?,
+        };
+        let (members, _) = self.store.members(&room.id, Page::ALL).await?;
+        for user in [user, other] {
+            // Whoever made the room may have died on the way.
+            if !members.iter().any(|member| member.user_id == user) {
+                self.store.join(&room.id, user, Role::Member).await?;
+            }
+        }
+        Ok(self.keep(room))
+    }
+
+    async fn make_direct(&self, user: &str, name: String) -> Result<Room, Error> {
+        let room = Room {
+            id: new_id(),
+            name,
+            description: String::new(),
+            room_type: RoomType::Direct,
+            created_by: user.to_owned(),
+            created_at: now(),
+        };
+        if self.store.create_room(&room, None).await? {
+            return Ok(room);
+        }
+        let quicker = self.store.room_by_name(&room.name).await?;
+        quicker.ok_or_else(|| Error::unavailable(anyhow::anyhow!("room {} is there and isn't", room.name)))
+    }
+
     /// The rooms that the user is a member of.
     pub(crate) async fn list(&self, user: &str) -> Result<Vec<RoomWithMembers>, Error> {
-        let rooms = self.store.rooms_of(user).await?;
-        if rooms.is_empty() {
-            return Ok(Vec::new());
+        let mine = self.store.rooms_of(user).await?;
+        let unknown: Vec<String> =
+            mine.iter().map(|(id, _)| id).filter(|id| !self.cache.contains_key(*id)).cloned().collect();
+        let mut found: HashMap<String, Arc<Room>> = HashMap::new();
+        if !unknown.is_empty() {
+            found.extend(self.store.rooms(&unknown).await?.into_iter().map(|room| (room.id.clone(), self.keep(room))));
         }
-        let ids: Vec<String> = rooms.iter().map(|room| room.id.clone()).collect();
-        let mut members = self.store.members(&ids).await?;
-        Ok(rooms
-            .into_iter()
-            .map(|room| RoomWithMembers { members: members.remove(&room.id).unwrap_or_default(), room: Arc::new(room) })
-            .collect())
+        let known = |id: &str| found.get(id).cloned().or_else(|| self.cache.get(id).map(|room| Arc::clone(&room)));
+        // A room that isn't there is one in the making.
+        let listed = mine.into_iter().filter_map(|(id, members)| Some(RoomWithMembers { room: known(&id)?, members }));
+        Ok(listed.collect())
+    }
+
+    /// A page of the public rooms, as the user finds them, and how many there are.
+    pub(crate) async fn list_public(&self, user: &str, search: &str, page: Page) -> Result<(Vec<Listed>, u64), Error> {
+        let search = search.trim();
+        if search.chars().count() > LONGEST_SEARCH {
+            let mend = format!("must have at most {LONGEST_SEARCH} characters");
+            return Err(Error::invalid(vec![("search".to_owned(), mend)]));
+        }
+        self.store.public_rooms(user, search, page).await
     }
 
     /// The room with its members.
     pub(crate) async fn with_members(&self, room: Arc<Room>) -> Result<RoomWithMembers, Error> {
-        let mut members = self.store.members(std::slice::from_ref(&room.id)).await?;
-        Ok(RoomWithMembers { members: members.remove(&room.id).unwrap_or_default(), room })
+        let (members, _) = self.store.members(&room.id, Page::ALL).await?;
+        Ok(RoomWithMembers { members: members.into_iter().map(|member| member.user_id).collect(), room })
     }
 }
 
@@ -140,8 +220,13 @@ impl Rooms {
 pub(crate) fn no_member(room: &Room) -> Error {
     match room.room_type {
         RoomType::Public => Error::new(Code::Forbidden, "NOT_A_MEMBER", "You are not a member of this room"),
-        RoomType::Private => not_found(),
+        RoomType::Private | RoomType::Direct => not_found(),
     }
+}
+
+/// What a member of a direct room is told who wants to change who is in it.
+fn always_two() -> Error {
+    Error::new(Code::Forbidden, "DIRECT_ROOM", "A direct room always has the same two members")
 }
 
 fn not_found() -> Error {
@@ -152,7 +237,7 @@ fn checked(name: &str, description: &str, kind: &str) -> Result<RoomType, Error>
     let mut wrong = Vec::new();
     if name.is_empty() || name.chars().count() > LONGEST_NAME {
         wrong.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));
-    } else if name.chars().any(|c| c.is_control() || c == '/') {
+    } else if name.chars().any(|c| c.is_control() || c == INTERNAL) {
         wrong.push(("name".to_owned(), "must not contain control characters or /".to_owned()));
     } else if is_id(name) {
         wrong.push(("name".to_owned(), "must not look like a room's id".to_owned()));
@@ -160,7 +245,8 @@ fn checked(name: &str, description: &str, kind: &str) -> Result<RoomType, Error>
     if description.chars().count() > LONGEST_DESCRIPTION {
         wrong.push(("description".to_owned(), format!("must have at most {LONGEST_DESCRIPTION} characters")));
     }
-    match if kind.is_empty() { Some(RoomType::Public) } else { RoomType::parse(kind) } {
+    let kind = if kind.is_empty() { Some(RoomType::Public) } else { RoomType::parse(kind) };
+    match kind.filter(|kind| *kind != RoomType::Direct) {
         Some(kind) if wrong.is_empty() => Ok(kind),
         Some(_) => Err(Error::invalid(wrong)),
         None => {
@@ -182,6 +268,8 @@ mod tests {
         }
         assert_eq!(checked("Team Ä 1", "", "").unwrap(), RoomType::Public);
         assert_eq!(checked("x", "", "private").unwrap(), RoomType::Private);
-        assert!(checked("x", "", "secret").is_err());
+        for kind in ["secret", "direct", "Public"] {
+            assert!(checked("x", "", kind).is_err(), "{kind}");
+        }
     }
 }

@@ -41,7 +41,7 @@ impl FromFields for CreateRoomBody {
     security(("bearer" = [])), request_body = CreateRoomBody,
     responses(
         (status = 201, description = "The room", body = RoomBody),
-        (status = 400, description = "A field is wrong, or the name is taken", body = ErrorBody,
+        (status = 400, description = "A field is wrong, or the name is taken: all rooms, public and private, share names", body = ErrorBody,
             example = json!({"success": false, "message": "name is required"})),
         (status = 401, description = "No valid token", body = UnauthorizedBody)))]
 pub(crate) async fn post(

@@ -19,8 +19,9 @@ use crate::{
         (status = 401, description = "No valid token", body = UnauthorizedBody),
         (status = 404, description = "No such room, or none that the caller may see", body = ErrorBody,
             example = json!({"success": false, "message": "Room not found"}))))]
-pub(crate) async fn post(State(app): State<App>, session: Session, RoomId(room): RoomId) -> Answer<Json<RoomBody>> {
+pub(crate) async fn post(State(app): State<App>, session: Session, RoomId { room }: RoomId) -> Answer<Json<RoomBody>> {
     let request = session.caller.request(JoinRoomRequest { room })?;
     let room = app.message.clone().join_room(request).await.map_err(super::failure)?.into_inner().room;
-    Ok(Json(RoomBody { success: true, message: "Joined room successfully", room: room.try_into()? }))
+    let room = super::shown_one(&app, &session, room).await?;
+    Ok(Json(RoomBody { success: true, message: "Joined room successfully", room }))
 }

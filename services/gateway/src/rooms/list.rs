@@ -1,6 +1,6 @@
 //! `GET /api/rooms`
 
-use aether_common::{Error, grpc};
+use aether_common::grpc;
 use aether_proto::message::ListRoomsRequest;
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub(crate) struct RoomsBody {
 pub(crate) async fn get(State(app): State<App>, session: Session) -> Answer<Json<RoomsBody>> {
     let call = || async { app.message.clone().list_rooms(session.caller.request(ListRoomsRequest {})?).await };
     let rooms = grpc::read(call).await?.into_inner().rooms;
-    let rooms = rooms.into_iter().map(|room| Some(room).try_into()).collect::<Result<Vec<Room>, Error>>()?;
+    let rooms = super::shown(&app, &session, rooms).await?;
     let message = if rooms.is_empty() { "No rooms joined yet." } else { "Rooms retrieved successfully" };
     Ok(Json(RoomsBody { success: true, message, rooms }))
 }

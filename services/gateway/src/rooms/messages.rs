@@ -9,16 +9,16 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::RoomId;
+use super::{
+    RoomId,
+    page::{Pagination, page_and_limit},
+};
 use crate::{
     access::Session,
     app::App,
     error::{Answer, ErrorBody, UnauthorizedBody},
     wire::Message,
 };
-
-const DEFAULT_LIMIT: u32 = 50;
-const LARGEST_LIMIT: u32 = 100;
 
 /// A page of a room's history.
 #[derive(Serialize, ToSchema)]
@@ -30,39 +30,6 @@ pub(crate) struct MessagesBody {
     /// Ascending by time.
     messages: Vec<Message>,
     pagination: Pagination,
-}
-
-/// Which page it is, and of how many.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Pagination {
-    #[schema(example = 1)]
-    current_page: u32,
-    #[schema(example = 1)]
-    total_pages: u64,
-    #[schema(example = 1)]
-    total_items: u64,
-    #[schema(example = 50)]
-    items_per_page: u32,
-    #[schema(example = false)]
-    has_next: bool,
-    #[schema(example = false)]
-    has_previous: bool,
-}
-
-impl Pagination {
-    fn new(page: u32, limit: u32, items: u64) -> Self {
-        let pages = items.div_ceil(limit.into());
-        Self {
-            current_page: page,
-            total_pages: pages,
-            total_items: items,
-            items_per_page: limit,
-            has_next: u64::from(page) < pages,
-            // Before a page of nothing there is nothing either.
-            has_previous: page > 1 && pages > 0,
-        }
-    }
 }
 
 /// A page of the history; page 1 holds the newest messages.
@@ -86,7 +53,7 @@ impl Pagination {
 pub(crate) async fn get(
     State(app): State<App>,
     session: Session,
-    RoomId(room): RoomId,
+    RoomId { room }: RoomId,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Answer<Json<MessagesBody>> {
     let (page, limit) = page_and_limit(&query)?;
@@ -102,74 +69,4 @@ pub(crate) async fn get(
         messages,
         pagination: Pagination::new(page, limit, history.total_items),
     }))
-}
-
-fn page_and_limit(query: &[(String, String)]) -> Result<(u32, u32), Error> {
-    let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let page = value("page").map_or(Some(1), positive);
-    let limit = value("limit").map_or(Some(DEFAULT_LIMIT), positive).filter(|limit| *limit <= LARGEST_LIMIT);
-    match (page, limit) {
-        (Some(page), Some(limit)) => Ok((page, limit)),
-        (page, limit) => {
-            let mend = |largest: u32| format!("must be a positive integer of at most {largest}");
-            let page = page.is_none().then(|| ("page".to_owned(), mend(u32::MAX)));
-            let limit = limit.is_none().then(|| ("limit".to_owned(), mend(LARGEST_LIMIT)));
-            Err(Error::invalid(page.into_iter().chain(limit).collect()))
-        }
-    }
-}
-
-/// Digits only: `parse` alone would let a sign pass.
-fn positive(text: &str) -> Option<u32> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten().filter(|n| *n > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn parse(page: &str, limit: &str) -> Result<(u32, u32), String> {
-        let query = [("page".to_owned(), page.to_owned()), ("limit".to_owned(), limit.to_owned())];
-        page_and_limit(&query).map_err(|e| e.message)
-    }
-
-    #[test]
-    fn a_page_holds_fifty_unless_asked_otherwise() {
-        assert_eq!(page_and_limit(&[]).unwrap(), (1, 50));
-        assert_eq!(parse("2", "20"), Ok((2, 20)));
-        assert_eq!(parse("4294967295", "100"), Ok((u32::MAX, 100)));
-    }
-
-    #[test]
-    fn anything_but_a_positive_integer_is_refused_by_name() {
-        for wrong in ["0", "-1", "+1", "1.5", "", " 1", "abc", "4294967296", "1e2"] {
-            assert_eq!(
-                parse(wrong, "1"),
-                Err("page must be a positive integer of at most 4294967295".to_owned()),
-                "{wrong}"
-            );
-            assert!(parse("1", wrong).unwrap_err().starts_with("limit must be"), "{wrong}");
-        }
-        assert_eq!(parse("1", "101"), Err("limit must be a positive integer of at most 100".to_owned()));
-        assert!(parse("x", "x").unwrap_err().contains("; limit"));
-    }
-
-    #[test]
-    fn pages_are_counted_as_the_specification_has_them() {
-        let page = Pagination::new(1, 50, 1);
-        assert_eq!((page.total_pages, page.has_next, page.has_previous), (1, false, false));
-        let page = Pagination::new(2, 50, 101);
-        assert_eq!((page.total_pages, page.has_next, page.has_previous), (3, true, true));
-        let page = Pagination::new(9, 50, 101);
-        assert_eq!((page.total_pages, page.has_next, page.has_previous), (3, false, true));
-    }
-
-    #[test]
-    fn an_empty_history_has_no_page_before_any() {
-        for page in [1, 2] {
-            let page = Pagination::new(page, 50, 0);
-            assert_eq!((page.total_pages, page.has_next, page.has_previous), (0, false, false));
-        }
-    }
 }

@@ -1,11 +1,7 @@
 //! Delivery over a real store, without sockets: replicas are hubs that share the store.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -14,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 use super::*;
 use crate::{
     messages,
-    model::{ClientId, Membership, Role, Tail},
+    model::{ClientId, Listed, Member, Membership, Page, Role, Tail},
     rooms::Rooms,
     store::{
         Schema,
@@ -78,20 +74,32 @@ impl Store for Troubled {
         self.store.create_room(room, owner).await
     }
 
-    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error> {
-        self.store.room_by_id(id).await
+    async fn rooms(&self, ids: &[String]) -> Result<Vec<Room>, Error> {
+        self.store.rooms(ids).await
     }
 
     async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error> {
         self.store.room_by_name(name).await
     }
 
-    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error> {
+    async fn rename_room(&self, room: &str, name: &str) -> Result<(), Error> {
+        self.store.rename_room(room, name).await
+    }
+
+    async fn public_rooms(&self, user: &str, search: &str, page: Page) -> Result<(Vec<Listed>, u64), Error> {
+        self.store.public_rooms(user, search, page).await
+    }
+
+    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
         self.store.rooms_of(user).await
     }
 
-    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error> {
-        self.store.members(rooms).await
+    async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error> {
+        self.store.members(room, page).await
+    }
+
+    async fn owner(&self, room: &str) -> Result<Option<String>, Error> {
+        self.store.owner(room).await
     }
 
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {

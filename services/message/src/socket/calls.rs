@@ -192,7 +192,7 @@ fn parse<T: DeserializeOwned>(call: &Call, wanted: &str) -> Result<T, Error> {
 fn greeting(room: &Arc<Room>, number: Option<i64>) -> Greeting {
     let room = Arc::clone(room);
     Box::new(move |seq| {
-        let mut told = vec![events::joined_room(&room.name, &room.id)];
+        let mut told = vec![events::joined_room(room.title(), &room.id)];
         told.extend(Event::answer(number, &json!({"success": true, "roomId": room.id, "seq": seq})));
         told
     })

@@ -6,12 +6,7 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod conformance;
 
-use std::{
-    collections::{HashMap, HashSet},
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use aether_common::Error;
 use async_trait::async_trait;
@@ -19,7 +14,9 @@ use async_trait::async_trait;
 use crate::{
     config::StoreAddress,
     limit::Counts,
-    model::{ClientId, GENERAL, Membership, Message, Role, Room, RoomType, SYSTEM, Tail, new_id, now},
+    model::{
+        ClientId, GENERAL, Listed, Member, Membership, Message, Page, Role, Room, RoomType, SYSTEM, Tail, new_id, now,
+    },
 };
 
 pub(crate) use self::{mongodb::MongoStore, sqlite::SqliteStore};
@@ -56,19 +53,26 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Stores a room, with its owner as a member; `false` if the name is taken.
     async fn create_room(&self, room: &Room, owner: Option<&str>) -> Result<bool, Error>;
-    /// A room by its id.
-    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error>;
+    /// Those of the rooms that there are.
+    async fn rooms(&self, ids: &[String]) -> Result<Vec<Room>, Error>;
     /// A room by its name.
     async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error>;
-    /// The rooms that a user is a member of, in the order in which they were entered.
-    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error>;
-    /// The members of rooms, by room, in the order in which they entered.
-    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error>;
+    /// Gives a room another name, so that its own is free.
+    async fn rename_room(&self, room: &str, name: &str) -> Result<(), Error>;
+    /// A page of the public rooms whose names contain a text, by name and as a user finds them, and how many there are.
+    async fn public_rooms(&self, user: &str, search: &str, page: Page) -> Result<(Vec<Listed>, u64), Error>;
+    /// The rooms that a user is a member of, in the order in which they were entered, each with its members in the
+    /// same order.
+    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error>;
 
     /// Makes a user a member; `false` for one who is a member already and keeps the role.
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error>;
     /// Ends a membership; `false` if there was none.
     async fn leave(&self, room: &str, user: &str) -> Result<bool, Error>;
+    /// A page of a room's members in the order in which they entered, and how many there are.
+    async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error>;
+    /// The room's owner: who made it, else who entered first of those who are here.
+    async fn owner(&self, room: &str) -> Result<Option<String>, Error>;
     /// A user's place in a room.
     async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error>;
     /// Those of the users who are members.
@@ -81,6 +85,16 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn tail(&self, room: &str) -> Result<Tail, Error>;
     /// Messages whose number is greater, ascending.
     async fn after(&self, room: &str, seq: u64, limit: u32) -> Result<Vec<Message>, Error>;
+    /// A page of a room's history, ascending, and the number of all messages; the first page holds the newest. Numbers
+    /// have no gaps and nothing is deleted, so a page is a range of numbers.
+    async fn history(&self, room: &str, page: Page) -> Result<(Vec<Message>, u64), Error> {
+        let total = self.tail(room).await?.seq;
+        let newest = total.saturating_sub(page.skip);
+        let before = newest.saturating_sub(page.limit.into());
+        let wanted = u32::try_from(newest - before).unwrap_or(page.limit);
+        let messages = if wanted == 0 { Vec::new() } else { self.after(room, before, wanted).await? };
+        Ok((messages, total))
+    }
     /// What a user sent under a client id.
     async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error>;
 }

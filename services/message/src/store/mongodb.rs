@@ -2,17 +2,14 @@
 //! partial indexes or change streams.
 
 mod counts;
+mod documents;
+mod lists;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use aether_common::{Error, Secret};
 use anyhow::Context as _;
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use mongodb::{
     Client, Collection, Database, IndexModel,
@@ -23,12 +20,12 @@ use mongodb::{
         ReadPreference, SelectionCriteria, WriteConcern,
     },
 };
-use serde::{Deserialize, Serialize};
 
+use self::documents::{MessageDocument, ParticipantDocument, RoomDocument, object_id, stamp, time};
 use super::{Schema, Store, in_time};
 use crate::{
     limit::Counts,
-    model::{ClientId, Membership, Message, Role, Room, RoomType, Tail, User},
+    model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, Tail},
 };
 
 const DEFAULT_DATABASE: &str = "aetherconnect";
@@ -44,42 +41,6 @@ pub(crate) struct MongoStore {
     /// Sees only what no change of primary can take back.
     settled: Collection<MessageDocument>,
     counts: Collection<counts::CountDocument>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RoomDocument {
-    #[serde(rename = "_id")]
-    id: ObjectId,
-    name: String,
-    description: String,
-    room_type: RoomType,
-    created_by: String,
-    created_at: bson::DateTime,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ParticipantDocument {
-    room_id: ObjectId,
-    user_id: String,
-    role: String,
-    joined_at: bson::DateTime,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageDocument {
-    #[serde(rename = "_id")]
-    id: ObjectId,
-    room_id: ObjectId,
-    seq: i64,
-    user_id: String,
-    username: String,
-    content: String,
-    message_type: String,
-    client_id: String,
-    created_at: bson::DateTime,
 }
 
 impl MongoStore {
@@ -125,10 +86,6 @@ impl MongoStore {
             _ => anyhow::bail!("MONGODB_URL names its servers in an unknown way"),
         };
         Ok(format!("{servers}/{}", url.default_database.as_deref().unwrap_or(DEFAULT_DATABASE)))
-    }
-
-    async fn find_room(&self, filter: Document) -> Result<Option<Room>, Error> {
-        Ok(in_time(self.rooms.find_one(filter).into_future()).await?.map(Room::from))
     }
 
     async fn create_indexes<T: Send + Sync>(&self, collection: &Collection<T>, indexes: &[Index]) -> Result<(), Error> {
@@ -200,20 +157,12 @@ impl Store for MongoStore {
     }
 
     async fn create_room(&self, room: &Room, owner: Option<&str>) -> Result<bool, Error> {
-        let id = object_id(&room.id)?;
+        let document = RoomDocument::new(room)?;
         // The owner comes first: a death in between leaves a member of no room, which no listing shows, rather than a
         // room that nobody owns.
         if let Some(owner) = owner {
             self.join(&room.id, owner, Role::Owner).await?;
         }
-        let document = RoomDocument {
-            id,
-            name: room.name.clone(),
-            description: room.description.clone(),
-            room_type: room.room_type,
-            created_by: room.created_by.clone(),
-            created_at: stamp(room.created_at),
-        };
         let created = not_duplicate(self.rooms.insert_one(document).into_future()).await?;
         if let (false, Some(owner)) = (created, owner) {
             self.leave(&room.id, owner).await?;
@@ -221,41 +170,27 @@ impl Store for MongoStore {
         Ok(created)
     }
 
-    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error> {
-        match ObjectId::parse_str(id) {
-            Ok(id) => self.find_room(doc! {"_id": id}).await,
-            Err(_) => Ok(None),
-        }
+    async fn rooms(&self, ids: &[String]) -> Result<Vec<Room>, Error> {
+        let ids = object_ids(ids)?;
+        let found = async { self.rooms.find(doc! {"_id": {"$in": ids}}).await?.map_ok(Room::from).try_collect().await };
+        in_time(found).await
     }
 
     async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error> {
-        self.find_room(doc! {"name": name}).await
+        Ok(in_time(self.rooms.find_one(doc! {"name": name}).into_future()).await?.map(Room::from))
     }
 
-    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error> {
-        in_time(async {
-            let found = self.participants.find(doc! {"userId": user}).sort(doc! {"joinedAt": 1, "roomId": 1}).await?;
-            let order: Vec<ObjectId> = found.map_ok(|p| p.room_id).try_collect().await?;
-            let found = self.rooms.find(doc! {"_id": {"$in": &order}}).await?;
-            let mut rooms: HashMap<ObjectId, Room> =
-                found.map_ok(|room| (room.id, Room::from(room))).try_collect().await?;
-            Ok::<_, mongodb::error::Error>(order.iter().filter_map(|id| rooms.remove(id)).collect())
-        })
-        .await
+    async fn rename_room(&self, room: &str, name: &str) -> Result<(), Error> {
+        let update = self.rooms.update_one(doc! {"_id": object_id(room)?}, doc! {"$set": {"name": name}});
+        in_time(update.into_future()).await.map(|_| ())
     }
 
-    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error> {
-        let ids = rooms.iter().map(|id| object_id(id)).collect::<Result<Vec<_>, _>>()?;
-        in_time(async {
-            let filter = doc! {"roomId": {"$in": ids}};
-            let mut found = self.participants.find(filter).sort(doc! {"joinedAt": 1, "userId": 1}).await?;
-            let mut members: HashMap<String, Vec<String>> = HashMap::new();
-            while let Some(participant) = found.try_next().await? {
-                members.entry(participant.room_id.to_hex()).or_default().push(participant.user_id);
-            }
-            Ok::<_, mongodb::error::Error>(members)
-        })
-        .await
+    async fn public_rooms(&self, user: &str, search: &str, page: Page) -> Result<(Vec<Listed>, u64), Error> {
+        in_time(self.list_public(user, search, page)).await
+    }
+
+    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
+        in_time(self.list_rooms_of(user)).await
     }
 
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
@@ -271,6 +206,18 @@ impl Store for MongoStore {
     async fn leave(&self, room: &str, user: &str) -> Result<bool, Error> {
         let filter = doc! {"roomId": object_id(room)?, "userId": user};
         Ok(in_time(self.participants.delete_one(filter).into_future()).await?.deleted_count == 1)
+    }
+
+    async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error> {
+        let filter = doc! {"roomId": object_id(room)?};
+        in_time(self.list_members(filter, page)).await
+    }
+
+    async fn owner(&self, room: &str) -> Result<Option<String>, Error> {
+        let query = self.participants.find_one(doc! {"roomId": object_id(room)?});
+        // "owner" comes after "member".
+        let query = query.sort(doc! {"role": -1, "joinedAt": 1, "userId": 1});
+        Ok(in_time(query.into_future()).await?.map(|participant| participant.user_id))
     }
 
     async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
@@ -317,6 +264,10 @@ impl Store for MongoStore {
     }
 }
 
+fn object_ids(ids: &[String]) -> Result<Vec<ObjectId>, Error> {
+    ids.iter().map(|id| object_id(id)).collect()
+}
+
 /// How many messages an ordered insert stored before it met a number or client id that is taken.
 fn stored_before_duplicate(error: &mongodb::error::Error) -> Option<usize> {
     match error.kind.as_ref() {
@@ -353,62 +304,6 @@ async fn index_names<T: Send + Sync>(collection: &Collection<T>) -> Result<Vec<S
         }
     })
     .await
-}
-
-fn object_id(id: &str) -> Result<ObjectId, Error> {
-    ObjectId::parse_str(id).map_err(Error::internal)
-}
-
-fn stamp(time: DateTime<Utc>) -> bson::DateTime {
-    bson::DateTime::from_millis(time.timestamp_millis())
-}
-
-fn time(stamp: bson::DateTime) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(stamp.timestamp_millis()).unwrap_or_default()
-}
-
-impl From<RoomDocument> for Room {
-    fn from(room: RoomDocument) -> Self {
-        Self {
-            id: room.id.to_hex(),
-            name: room.name,
-            description: room.description,
-            room_type: room.room_type,
-            created_by: room.created_by,
-            created_at: time(room.created_at),
-        }
-    }
-}
-
-impl MessageDocument {
-    fn new(message: &Message) -> Result<Self, Error> {
-        Ok(Self {
-            id: object_id(&message.id)?,
-            room_id: object_id(&message.room_id)?,
-            seq: message.seq.cast_signed(),
-            user_id: message.sender.id.clone(),
-            username: message.sender.username.clone(),
-            content: message.content.clone(),
-            message_type: message.message_type.clone(),
-            client_id: message.client_id.as_str().to_owned(),
-            created_at: stamp(message.created_at),
-        })
-    }
-}
-
-impl From<MessageDocument> for Message {
-    fn from(message: MessageDocument) -> Self {
-        Self {
-            id: message.id.to_hex(),
-            room_id: message.room_id.to_hex(),
-            seq: message.seq.cast_unsigned(),
-            sender: User { id: message.user_id, username: message.username },
-            content: message.content,
-            message_type: message.message_type,
-            client_id: ClientId::from_stored(message.client_id),
-            created_at: time(message.created_at),
-        }
-    }
 }
 
 #[cfg(test)]

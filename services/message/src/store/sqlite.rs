@@ -1,10 +1,6 @@
 //! SQLite: a file of this process alone, for the one-process mode and for tests.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::HashSet, path::Path, time::Duration};
 
 use aether_common::Error;
 use async_trait::async_trait;
@@ -16,7 +12,7 @@ use sqlx::{
 };
 
 use super::{Schema, Store, in_time};
-use crate::model::{ClientId, Membership, Message, Role, Room, RoomType, Tail, User};
+use crate::model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, RoomType, Tail, User};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
 const BUSY: Duration = Duration::from_secs(2);
@@ -148,9 +144,9 @@ impl Store for SqliteStore {
         in_time(self.create(room, owner)).await
     }
 
-    async fn room_by_id(&self, id: &str) -> Result<Option<Room>, Error> {
-        let query = sqlx::query("SELECT * FROM rooms WHERE id = ?").bind(id).fetch_optional(&self.readers);
-        in_time(query).await?.as_ref().map(room).transpose()
+    async fn rooms(&self, ids: &[String]) -> Result<Vec<Room>, Error> {
+        let query = sqlx::query("SELECT * FROM rooms WHERE id IN (SELECT value FROM json_each(?))").bind(json(ids)?);
+        in_time(query.fetch_all(&self.readers)).await?.iter().map(room).collect()
     }
 
     async fn room_by_name(&self, name: &str) -> Result<Option<Room>, Error> {
@@ -158,25 +154,47 @@ impl Store for SqliteStore {
         in_time(query).await?.as_ref().map(room).transpose()
     }
 
-    async fn rooms_of(&self, user: &str) -> Result<Vec<Room>, Error> {
-        let query = sqlx::query(
-            "SELECT rooms.* FROM rooms JOIN participants ON participants.room_id = rooms.id
-             WHERE participants.user_id = ? ORDER BY participants.joined_at, rooms.id",
-        );
-        in_time(query.bind(user).fetch_all(&self.readers)).await?.iter().map(room).collect()
+    async fn rename_room(&self, room: &str, name: &str) -> Result<(), Error> {
+        let query = sqlx::query("UPDATE rooms SET name = ? WHERE id = ?").bind(name).bind(room);
+        in_time(query.execute(&self.writer)).await.map(|_| ())
     }
 
-    async fn members(&self, rooms: &[String]) -> Result<HashMap<String, Vec<String>>, Error> {
-        let query = sqlx::query_as::<_, (String, String)>(
-            "SELECT room_id, user_id FROM participants WHERE room_id IN (SELECT value FROM json_each(?))
-             ORDER BY joined_at, user_id",
+    async fn public_rooms(&self, user: &str, search: &str, page: Page) -> Result<(Vec<Listed>, u64), Error> {
+        let query = sqlx::query(
+            "SELECT *, (SELECT COUNT(*) FROM participants WHERE room_id = id) AS members,
+                 EXISTS (SELECT 1 FROM participants WHERE room_id = id AND user_id = ?) AS joined
+             FROM (SELECT * FROM rooms WHERE room_type = 'public' AND instr(lower(name), lower(?)) > 0
+                 ORDER BY name LIMIT ? OFFSET ?) ORDER BY name",
         );
-        let rows = in_time(query.bind(json(rooms)?).fetch_all(&self.readers)).await?;
-        let mut members: HashMap<String, Vec<String>> = HashMap::new();
-        for (room, user) in rows {
-            members.entry(room).or_default().push(user);
+        let query = query.bind(user).bind(search).bind(page.limit).bind(page.skip.cast_signed());
+        let rows = in_time(query.fetch_all(&self.readers)).await?;
+        let listed = rows.iter().map(listed).collect::<Result<Vec<_>, _>>()?;
+        let total = match page.end(listed.len()) {
+            Some(total) => total,
+            None => {
+                let query =
+                    "SELECT COUNT(*) FROM rooms WHERE room_type = 'public' AND instr(lower(name), lower(?)) > 0";
+                let query = sqlx::query_scalar::<_, i64>(query).bind(search);
+                in_time(query.fetch_one(&self.readers)).await?.cast_unsigned()
+            }
+        };
+        Ok((listed, total))
+    }
+
+    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
+        let query = sqlx::query_as::<_, (String, String)>(
+            "SELECT mine.room_id, others.user_id FROM participants AS mine
+             JOIN participants AS others ON others.room_id = mine.room_id WHERE mine.user_id = ?
+             ORDER BY mine.joined_at, mine.room_id, others.joined_at, others.user_id",
+        );
+        let mut rooms: Vec<(String, Vec<String>)> = Vec::new();
+        for (room, user) in in_time(query.bind(user).fetch_all(&self.readers)).await? {
+            match rooms.last_mut() {
+                Some((last, members)) if *last == room => members.push(user),
+                _ => rooms.push((room, vec![user])),
+            }
         }
-        Ok(members)
+        Ok(rooms)
     }
 
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
@@ -194,6 +212,31 @@ impl Store for SqliteStore {
     async fn leave(&self, room: &str, user: &str) -> Result<bool, Error> {
         let query = sqlx::query("DELETE FROM participants WHERE room_id = ? AND user_id = ?").bind(room).bind(user);
         Ok(in_time(query.execute(&self.writer)).await?.rows_affected() == 1)
+    }
+
+    async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error> {
+        let query = sqlx::query_as::<_, (String, i64)>(
+            "SELECT user_id, joined_at FROM participants WHERE room_id = ? ORDER BY joined_at, user_id LIMIT ? OFFSET ?",
+        );
+        let query = query.bind(room).bind(page.limit).bind(page.skip.cast_signed());
+        let rows = in_time(query.fetch_all(&self.readers)).await?;
+        let member = |(user_id, at)| Ok(Member { user_id, joined_at: time(at)? });
+        let members = rows.into_iter().map(member).collect::<Result<Vec<_>, Error>>()?;
+        let total = match page.end(members.len()) {
+            Some(total) => total,
+            None => {
+                let query = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM participants WHERE room_id = ?");
+                in_time(query.bind(room).fetch_one(&self.readers)).await?.cast_unsigned()
+            }
+        };
+        Ok((members, total))
+    }
+
+    async fn owner(&self, room: &str) -> Result<Option<String>, Error> {
+        let query = sqlx::query_scalar::<_, String>(
+            "SELECT user_id FROM participants WHERE room_id = ? ORDER BY role <> 'owner', joined_at, user_id LIMIT 1",
+        );
+        in_time(query.bind(room).fetch_optional(&self.readers)).await
     }
 
     async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
@@ -263,6 +306,12 @@ fn room(row: &SqliteRow) -> Result<Room, Error> {
         created_by: text("created_by")?,
         created_at: time(row.try_get("created_at").map_err(Error::internal)?)?,
     })
+}
+
+fn listed(row: &SqliteRow) -> Result<Listed, Error> {
+    let members: i64 = row.try_get("members").map_err(Error::internal)?;
+    let joined = row.try_get("joined").map_err(Error::internal)?;
+    Ok(Listed { room: room(row)?, members: members.cast_unsigned(), joined })
 }
 
 fn message(row: &SqliteRow) -> Result<Message, Error> {

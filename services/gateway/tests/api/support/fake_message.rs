@@ -4,9 +4,11 @@ use std::sync::Mutex;
 
 use aether_common::{Code, Error, grpc::Caller};
 use aether_proto::message::{
-    CreateRoomRequest, GetHistoryRequest, GetHistoryResponse, GetMembershipRequest, GetMembershipResponse,
-    GetRoomRequest, JoinRoomRequest, LeaveRoomRequest, LeaveRoomResponse, ListRoomsRequest, ListRoomsResponse, Message,
-    Room, RoomResponse, SendMessageRequest, SendMessageResponse, message_service_server::MessageService,
+    AddMemberRequest, CreateRoomRequest, GetHistoryRequest, GetHistoryResponse, GetMembershipRequest,
+    GetMembershipResponse, GetRoomRequest, JoinRoomRequest, LeaveRoomRequest, LeaveRoomResponse, ListMembersRequest,
+    ListMembersResponse, ListPublicRoomsRequest, ListPublicRoomsResponse, ListRoomsRequest, ListRoomsResponse, Member,
+    Message, OpenDirectRoomRequest, PublicRoom, RemoveMemberRequest, RemoveMemberResponse, Room, RoomResponse,
+    SendMessageRequest, SendMessageResponse, message_service_server::MessageService, user_reference::User as UserName,
 };
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
@@ -115,6 +117,50 @@ impl MessageService for FakeMessage {
         let room = rooms.iter_mut().find(|r| r.id == wanted || r.name == wanted).ok_or_else(not_found)?;
         room.members.retain(|member| *member != user);
         Ok(Response::new(LeaveRoomResponse {}))
+    }
+
+    async fn open_direct_room(&self, request: Request<OpenDirectRoomRequest>) -> Answer<RoomResponse> {
+        let user = member(&request);
+        let wanted = request.into_inner().user.and_then(|reference| reference.user);
+        let other = match wanted {
+            Some(UserName::Id(id)) if id == "2" => id,
+            Some(UserName::Id(_)) => return Err(Error::new(Code::NotFound, "USER_NOT_FOUND", "User not found").into()),
+            Some(UserName::Username(_)) => "2".to_owned(),
+            None => return Err(Error::invalid(vec![("user".to_owned(), "is required".to_owned())]).into()),
+        };
+        let made = Room { members: vec![user, other], ..room("room-3", "", "", "direct") };
+        Ok(Response::new(RoomResponse { room: Some(made) }))
+    }
+
+    async fn list_public_rooms(&self, request: Request<ListPublicRoomsRequest>) -> Answer<ListPublicRoomsResponse> {
+        let (user, wanted) = (member(&request), request.into_inner());
+        let rooms = self.0.lock().unwrap();
+        let found = rooms.iter().filter(|room| room.room_type == "public" && room.name.contains(&wanted.search));
+        let found = found.map(|room| PublicRoom {
+            member_count: room.members.len() as u64,
+            joined: room.members.contains(&user),
+            room: Some(Room { members: Vec::new(), ..room.clone() }),
+        });
+        let rooms: Vec<_> = found.collect();
+        Ok(Response::new(ListPublicRoomsResponse { total_items: rooms.len() as u64, rooms }))
+    }
+
+    async fn list_members(&self, request: Request<ListMembersRequest>) -> Answer<ListMembersResponse> {
+        let wanted = request.into_inner();
+        let rooms = self.0.lock().unwrap();
+        let room = rooms.iter().find(|r| r.id == wanted.room || r.name == wanted.room).ok_or_else(not_found)?;
+        let member =
+            |id: &String| Member { user_id: id.clone(), role: "member".to_owned(), joined_at: room.created_at };
+        let members: Vec<_> = room.members.iter().map(member).collect();
+        Ok(Response::new(ListMembersResponse { total_items: members.len() as u64, members }))
+    }
+
+    async fn add_member(&self, _: Request<AddMemberRequest>) -> Answer<RoomResponse> {
+        Err(Error::new(Code::Forbidden, "NOT_THE_OWNER", "Only the room's owner may do this").into())
+    }
+
+    async fn remove_member(&self, _: Request<RemoveMemberRequest>) -> Answer<RemoveMemberResponse> {
+        Ok(Response::new(RemoveMemberResponse {}))
     }
 
     async fn get_room(&self, _: Request<GetRoomRequest>) -> Answer<RoomResponse> {

@@ -1,0 +1,5 @@
+//! `/api/rooms/:roomId/members*`
+
+pub(crate) mod add;
+pub(crate) mod list;
+pub(crate) mod remove;
