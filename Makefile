@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 RESOURCE ?= examples/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate images up e2e down bench
+.PHONY: help run test faults lint generate images up e2e down bench
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -18,6 +18,11 @@ test: ## Run all tests that need no cluster, with real stores and a real API ser
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace --no-run
 	tests/tools/with-servers cargo test --locked --workspace
+
+faults: ## Test long what holds while processes and stores fail; figures go to FAULTS_REPORT, if set
+	cargo build --locked --workspace --bins
+	cargo test --locked --package aether-tests --test faults --no-run
+	FAULTS=long TEST_SERVERS="postgres redis mongodb" tests/tools/with-servers cargo test --locked --package aether-tests --test faults
 
 lint: ## Check format, lints, and that generated files are fresh
 	cargo fmt --all --check

@@ -40,3 +40,25 @@ pub(crate) fn mongodb(name: &str) -> String {
     let host = host.split('/').next().unwrap();
     format!("{scheme}://{host}/{name}{query}")
 }
+
+/// Copies a user and their session so many times, with names of their own: hashing as many passwords would take
+/// minutes. Returns id, name, e-mail and session of each copy.
+pub(crate) async fn copy_user(url: &str, id: &str, number: usize) -> Vec<[String; 4]> {
+    const USERS: &str = "INSERT INTO users SELECT (jsonb_populate_record(u, jsonb_build_object(
+            'id', nextval(pg_get_serial_sequence('users', 'id')), 'username', u.username || n,
+            'username_key', u.username_key || n, 'email', n || u.email, 'email_key', n || u.email_key))).*
+        FROM users u, generate_series(1, $2) n WHERE u.id = $1::bigint";
+    const SESSIONS: &str = "INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object(
+            'id', gen_random_uuid(), 'user_id', copy.id))).*
+        FROM sessions s JOIN users u ON u.id = s.user_id
+        JOIN users copy ON copy.username_key LIKE u.username_key || '_%' WHERE u.id = $1::bigint";
+    const COPIES: &str = "SELECT copy.id::text, copy.username, copy.email, s.id::text
+        FROM users u JOIN users copy ON copy.username_key LIKE u.username_key || '_%'
+        JOIN sessions s ON s.user_id = copy.id WHERE u.id = $1::bigint ORDER BY copy.id";
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    sqlx::query(USERS).bind(id).bind(i32::try_from(number).unwrap()).execute(&mut connection).await.unwrap();
+    sqlx::query(SESSIONS).bind(id).execute(&mut connection).await.unwrap();
+    let rows = sqlx::query_as(COPIES).bind(id).fetch_all(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    rows.into_iter().map(|(id, name, email, session)| [id, name, email, session]).collect()
+}

@@ -117,11 +117,16 @@ impl Drop for Process {
 
 /// The status of a GET; one without a runtime, enough for a probe.
 pub(crate) fn http_status(port: u16, path: &str) -> Option<u16> {
+    http_text(port, path)?.split(' ').nth(1)?.parse().ok()
+}
+
+/// The whole answer to a GET, as text.
+pub(crate) fn http_text(port: u16, path: &str) -> Option<String> {
     let limit = Some(Duration::from_secs(2));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(limit).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
+    Some(String::from_utf8_lossy(&answer).into_owned())
 }

@@ -1,7 +1,7 @@
 //! A whole backend of child processes on free ports, with stores and secrets of its own.
 
-use crate::process::{Process, free_port, http_status, program};
-use crate::{Api, Cable, database, eventually_sync, unique};
+use crate::process::{Process, free_port, http_status, http_text, program};
+use crate::{Api, Cable, Mongo, Token, User, database, eventually_sync, unique};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -16,6 +16,8 @@ pub enum Store {
     Embedded,
     /// PostgreSQL and a server that speaks MongoDB's protocol.
     Real,
+    /// PostgreSQL, and for the many messages of a long run [`Mongo`].
+    Indexed,
 }
 
 impl Store {
@@ -26,7 +28,7 @@ impl Store {
     }
 }
 
-/// What a backend is to be made of. Gateway `i` talks to auth and message replica `i`, modulo their number.
+/// What a backend is to be made of.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where data is kept.
@@ -39,13 +41,17 @@ pub struct Options {
     pub auth: usize,
     /// The number of message replicas.
     pub message: usize,
+    /// Whether each service reaches all replicas of another, as on a cluster. Else gateway `i` talks to auth and
+    /// message replica `i`, modulo their number.
+    pub spread: bool,
     /// Environment variables for every service; they win over the defaults, in which all limits are off.
     pub env: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { store: Store::available(), redis: false, gateways: 1, auth: 1, message: 1, env: Vec::new() }
+        let (gateways, auth, message) = (1, 1, 1);
+        Self { store: Store::available(), redis: false, gateways, auth, message, spread: false, env: Vec::new() }
     }
 }
 
@@ -81,6 +87,8 @@ pub struct Cables {
     pub mongodb: Option<Cable>,
     /// To Redis.
     pub redis: Option<Cable>,
+    /// Between services, where these reach all replicas.
+    pub services: Vec<Cable>,
 }
 
 /// A running backend. Dropping it ends every process of it.
@@ -100,6 +108,9 @@ pub struct Stack {
     pub message: Vec<Service>,
     /// The ways to the stores, to be cut.
     pub cables: Cables,
+    /// Where auth keeps users.
+    database: String,
+    _mongo: Option<Mongo>,
     _dir: TempDir,
 }
 
@@ -124,18 +135,32 @@ impl Stack {
         if options.redis {
             shared.push(("REDIS_URL", through(&mut cables.redis, &database::server("TEST_REDIS_URL"))));
         }
-        let (auth_store, message_store) = stores(options.store, dir.path(), &mut cables);
+        let mongo = (options.store == Store::Indexed).then(Mongo::start);
+        let (auth_store, message_store) = stores(options.store, mongo.as_ref(), dir.path(), &mut cables);
         shared.extend(options.env.clone());
 
-        let auth_env = with(&shared, vec![("DATABASE_URL", auth_store)]);
+        let auth_env = with(&shared, vec![("DATABASE_URL", auth_store.clone())]);
         let message_env = with(&shared, vec![("MONGODB_URL", message_store)]);
         migrate("aetherconnect-auth", &auth_env, dir.path());
         migrate("aetherconnect-message", &message_env, dir.path());
         let (auth, auth_urls) = start_auth(options.auth, &auth_env, dir.path());
+        let auth_urls = if options.spread { vec![cables.spread(&auth_urls)] } else { auth_urls };
         let (message, message_urls) = start_message(options.message, &message_env, &auth_urls, dir.path());
+        let message_urls = if options.spread { vec![cables.spread_message(&message_urls)] } else { message_urls };
         let (gateways, urls) = start_gateways(options.gateways, &shared, &auth_urls, &message_urls, dir.path());
 
-        let mut stack = Self { jwt_secret, ws_secret, urls, gateways, auth, message, cables, _dir: dir };
+        let mut stack = Self {
+            jwt_secret,
+            ws_secret,
+            urls,
+            gateways,
+            auth,
+            message,
+            cables,
+            database: auth_store,
+            _mongo: mongo,
+            _dir: dir,
+        };
         let services = stack.auth.iter_mut().chain(&mut stack.message).chain(&mut stack.gateways);
         services.for_each(Service::wait_until_ready);
         stack
@@ -149,6 +174,19 @@ impl Stack {
     /// A client of gateway `index`.
     pub fn api_of(&self, index: usize) -> Api {
         Api::new(&self.urls[index])
+    }
+
+    /// So many users with a session each, of whom only one has gone through registration. Needs PostgreSQL.
+    pub async fn crowd(&self, number: usize) -> Vec<User> {
+        let first = User::register(&self.api(), "crowd").await;
+        let token = Token::parse(&first.token);
+        let copies = database::copy_user(&self.database, &first.id, number - 1).await;
+        let copies = copies.into_iter().map(|[id, username, email, session]| {
+            let token = token.clone().with("sub", id.as_str()).with("username", username.as_str());
+            let token = token.with("sid", session).sign(&self.jwt_secret);
+            User { id, username, email, token }
+        });
+        [first].into_iter().chain(copies).collect()
     }
 }
 
@@ -205,9 +243,30 @@ impl Service {
         self.process.wait(limit).map(|status| status.code().unwrap_or(-1))
     }
 
+    /// The value of a metric without labels, now.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let text = http_text(self.ready_port, "/metrics")?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        line.trim().parse().ok()
+    }
+
     /// All that the process has logged.
     pub fn log(&self) -> String {
         self.process.log_text()
+    }
+}
+
+impl Cables {
+    fn spread(&mut self, urls: &[String]) -> String {
+        let (cable, url) = Cable::to_any(urls);
+        self.services.push(cable);
+        url
+    }
+
+    /// Calls go to any replica; sockets need to know each.
+    fn spread_message(&mut self, message: &[Addresses]) -> Addresses {
+        let (grpc, http): (Vec<_>, Vec<_>) = message.iter().cloned().unzip();
+        (self.spread(&grpc), http.join(","))
     }
 }
 
@@ -217,14 +276,15 @@ fn through(place: &mut Option<Cable>, url: &str) -> String {
     through
 }
 
-fn stores(store: Store, dir: &Path, cables: &mut Cables) -> (String, String) {
+fn stores(store: Store, mongo: Option<&Mongo>, dir: &Path, cables: &mut Cables) -> (String, String) {
     let file = |name: &str| format!("sqlite://{}", dir.join(name).display());
     match store {
         Store::Embedded => (file("auth.db"), file("message.db")),
-        Store::Real => {
+        Store::Real | Store::Indexed => {
             let name = unique("test");
             let postgres = through(&mut cables.postgres, &database::postgres(&name));
-            (postgres, through(&mut cables.mongodb, &database::mongodb(&name)))
+            let mongodb = mongo.map_or_else(|| database::mongodb(&name), |mongo| mongo.url(&name));
+            (postgres, through(&mut cables.mongodb, &mongodb))
         }
     }
 }
