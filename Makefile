@@ -46,5 +46,5 @@ e2e: images ## Test the product on the kind cluster
 down: ## Delete the kind cluster
 	scripts/down
 
-bench: ## Measure, and print the figures
+bench: ## Measure beside a plain Socket.IO server, and print the figures (15 minutes; parts: bench/run --help)
 	bench/run

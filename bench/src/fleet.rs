@@ -1,6 +1,7 @@
 //! Many Socket.IO clients on one thread: raw frames, one large buffer to read into, no JSON.
 
 use std::{
+    collections::HashMap,
     io::{self, ErrorKind, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
@@ -17,6 +18,8 @@ const BUFFER: usize = 512 * 1024;
 /// How long connecting or joining may take without any progress.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often a busy server is asked again, in all.
+const MOST_REFUSALS: usize = 1000;
 const QUIET: Duration = Duration::from_millis(200);
 
 /// What a server said to one client.
@@ -24,8 +27,11 @@ pub(crate) enum Packet<'a> {
     Connected,
     /// An event: `["name",…]`.
     Event(&'a [u8]),
-    /// An acknowledgement and whether it tells a success.
-    Ack(bool),
+    /// An acknowledgement of the event with that number.
+    Ack {
+        number: usize,
+        success: bool,
+    },
     Closed,
 }
 
@@ -114,35 +120,45 @@ impl Fleet {
         client.flush();
     }
 
-    /// Emits each client's event, so many at once, and waits until all are acknowledged.
+    /// Emits each client's event, so many at once, and waits until all are acknowledged. A server that is too busy for
+    /// one is asked again.
     pub(crate) fn call_each(&mut self, calls: impl Iterator<Item = (usize, String)>, at_once: usize) -> Result<()> {
-        let mut calls = calls.peekable();
-        let (mut open, mut refused, mut last) = (0, 0, Instant::now());
-        while open > 0 || calls.peek().is_some() {
-            while open < at_once
-                && let Some((client, call)) = calls.next()
+        let mut calls = calls.enumerate();
+        let (mut open, mut refusals, mut last) = (HashMap::new(), 0, Instant::now());
+        loop {
+            while open.len() < at_once
+                && let Some((number, (client, call))) = calls.next()
             {
-                self.send(client, format!("420{call}").as_bytes());
-                open += 1;
+                self.call(client, number, &call);
+                open.insert(number, (client, call));
             }
-            let before = open;
-            let mut closed = false;
-            self.pump(Some(Duration::from_millis(100)), &mut |_, packet, _| match packet {
-                Packet::Ack(success) => {
-                    open -= 1;
-                    refused += usize::from(!success);
+            if open.is_empty() {
+                return Ok(());
+            }
+            let (mut closed, mut refused) = (false, Vec::new());
+            self.pump(Some(Duration::from_millis(100)), &mut |_, packet, now| match packet {
+                Packet::Ack { number, success: true } => {
+                    open.remove(&number);
+                    last = now;
                 }
+                Packet::Ack { number, success: false } => refused.push(number),
                 Packet::Closed => closed = true,
                 _ => {}
             })?;
-            ensure!(!closed, "the server closed a connection");
-            ensure!(refused == 0, "the server refused an event");
-            if open < before {
-                last = Instant::now();
+            refusals += refused.len();
+            for number in refused {
+                if let Some((client, call)) = open.get(&number) {
+                    self.call(*client, number, call);
+                }
             }
-            ensure!(last.elapsed() < PATIENCE, "{open} events are not acknowledged");
+            ensure!(!closed, "the server closed a connection: {:?}", self.refusal);
+            ensure!(refusals < MOST_REFUSALS, "the server refused an event: {:?}", self.refusal);
+            ensure!(last.elapsed() < PATIENCE, "{} events are not acknowledged: {:?}", open.len(), self.refusal);
         }
-        Ok(())
+    }
+
+    fn call(&mut self, client: usize, number: usize, call: &str) {
+        self.send(client, format!("42{number}{call}").as_bytes());
     }
 
     /// Reads until the servers have nothing more to say for a while: what joining causes is not to be measured.
@@ -246,7 +262,13 @@ impl Client {
             match (frame.opcode, payload) {
                 (websocket::TEXT, [b'4', b'2', event @ ..]) => on(Packet::Event(event)),
                 (websocket::TEXT, [b'4', b'3', ack @ ..]) => {
-                    on(Packet::Ack(memmem::find(ack, br#""success":true"#).is_some()));
+                    let success = memmem::find(ack, br#""success":true"#).is_some();
+                    if !success {
+                        *refusal = Some(String::from_utf8_lossy(ack).into_owned());
+                    }
+                    let digits = ack.iter().take_while(|byte| byte.is_ascii_digit());
+                    let number = digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+                    on(Packet::Ack { number, success });
                 }
                 (websocket::TEXT, [b'2', ..]) => self.say(b"3"),
                 (websocket::TEXT, [b'0', ..]) => {

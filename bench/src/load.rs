@@ -77,6 +77,17 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether all was sent, and all of it came.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.given_up && self.delivered == self.expected
+    }
+
+    /// What must not be, however slow a server is: messages that come twice, out of order or never.
+    pub(crate) fn faults(&self) -> u64 {
+        let lost = if self.given_up { 0 } else { self.expected.saturating_sub(self.delivered) + self.unacknowledged };
+        lost + self.duplicates + self.inversions + self.refused
+    }
+
     pub(crate) fn holds(&self, p99: Duration) -> bool {
         let enough = self.delivered as f64 >= 0.999 * self.expected as f64;
         !self.given_up && enough && self.p99 <= p99 && self.duplicates + self.inversions + self.refused == 0
@@ -182,8 +193,8 @@ impl Crowd {
                 let Some(message) = Arrived::parse(event) else { return };
                 tally.arrived(&mut seen[client], &message, now - origin);
             }
-            Packet::Ack(true) => tally.acknowledged += 1,
-            Packet::Ack(false) => tally.refused += 1,
+            Packet::Ack { success: true, .. } => tally.acknowledged += 1,
+            Packet::Ack { success: false, .. } => tally.refused += 1,
             Packet::Closed => tally.closed += 1,
             Packet::Event(_) | Packet::Connected => {}
         })

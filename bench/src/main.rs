@@ -1,19 +1,25 @@
 //! Measures the services beside a plain Socket.IO server: servers on the first core, this program on the second.
 
 mod api;
+mod client;
 mod deliveries;
 mod fleet;
+mod growth;
+mod http;
 mod load;
+mod logins;
 mod report;
 mod search;
 mod servers;
+mod sockets;
+mod start;
 mod token;
 mod websocket;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 use serde_json::json;
 
 use crate::{deliveries::Subject, report::Report};
@@ -28,9 +34,9 @@ pub(crate) struct Bench {
     /// Short runs, to see that it works.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Sizes of rooms.
-    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000])]
-    pub(crate) rooms: Vec<usize>,
+    /// Sizes of rooms: 10,100,1000 unless it is to be quick.
+    #[arg(long, value_delimiter = ',')]
+    rooms: Vec<usize>,
     /// Whose deliveries to measure.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Subject::ALL)]
     pub(crate) only: Vec<Subject>,
@@ -46,20 +52,52 @@ pub(crate) struct Bench {
     /// Print every run of a search.
     #[arg(long)]
     pub(crate) verbose: bool,
+    /// Only serve a constant body at this port.
+    #[arg(long, hide = true)]
+    serve_constant: Option<u16>,
+    /// Only hash for so many seconds.
+    #[arg(long, hide = true)]
+    hash_for: Option<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
+    /// `kubectl apply` to Ready, `aetherconnect run` to its first answer.
+    Start,
     /// Deliveries a CPU-second, rates, latencies.
     Deliveries,
+    /// Memory of idle connections.
+    Memory,
+    /// Connections a CPU-second.
+    Connects,
+    /// HTTP requests a CPU-second.
+    Http,
+    /// Logins, and how long others wait meanwhile.
+    Logins,
+    /// What a message costs when ten times as much is stored.
+    Growth,
+}
+
+impl Bench {
+    pub(crate) fn room_sizes(&self) -> &[usize] {
+        match (&self.rooms[..], self.quick) {
+            ([], true) => &[100],
+            ([], false) => &[10, 100, 1000],
+            (sizes, _) => sizes,
+        }
+    }
 }
 
 impl Part {
-    const ALL: [Self; 1] = [Self::Deliveries];
-
     fn measure(self, bench: &Bench, report: &mut Report) -> Result<()> {
         match self {
+            Self::Start => start::measure(bench, report),
             Self::Deliveries => deliveries::measure(bench, report),
+            Self::Memory => sockets::memory(bench, report),
+            Self::Connects => sockets::connects(bench, report),
+            Self::Http => http::measure(bench, report),
+            Self::Logins => logins::measure(bench, report),
+            Self::Growth => growth::measure(bench, report),
         }
     }
 }
@@ -75,10 +113,16 @@ fn main() -> ExitCode {
 }
 
 fn run(bench: &Bench) -> Result<()> {
+    if let Some(port) = bench.serve_constant {
+        return http::serve_constant(port);
+    }
+    if let Some(seconds) = bench.hash_for {
+        return logins::hash_for(seconds);
+    }
     let mut report = Report::default();
     let about = about(bench);
     println!("{}", about["machine"].as_str().unwrap_or_default());
-    let parts = if bench.parts.is_empty() { &Part::ALL[..] } else { &bench.parts };
+    let parts = if bench.parts.is_empty() { Part::value_variants() } else { &bench.parts };
     for part in parts {
         part.measure(bench, &mut report)?;
     }

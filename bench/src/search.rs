@@ -2,12 +2,10 @@
 
 use anyhow::{Result, bail};
 
-/// How near to the true limit the search comes.
-const CLOSE: f64 = 1.05;
-const STEP: f64 = 1.5;
+const STEP: f64 = 2.0;
 
-/// Searches for the highest rate at which `holds`, from a guess on.
-pub(crate) fn highest(guess: f64, mut holds: impl FnMut(f64) -> Result<bool>) -> Result<f64> {
+/// Searches for the highest rate at which `holds`, from a guess on, until it is within a factor of `close` to the limit.
+pub(crate) fn highest(guess: f64, close: f64, mut holds: impl FnMut(f64) -> Result<bool>) -> Result<f64> {
     let (mut good, mut bad) = (None, None);
     let mut rate = guess;
     for _ in 0..24 {
@@ -17,7 +15,7 @@ pub(crate) fn highest(guess: f64, mut holds: impl FnMut(f64) -> Result<bool>) ->
             bad = Some(rate);
         }
         rate = match (good, bad) {
-            (Some(good), Some(bad)) if bad / good <= CLOSE => return Ok(good),
+            (Some(good), Some(bad)) if bad / good <= close => return Ok(good),
             (Some(good), Some(bad)) => f64::sqrt(good * bad),
             (Some(good), None) => good * STEP,
             (None, Some(bad)) => bad / STEP,
@@ -43,13 +41,13 @@ mod tests {
     #[test]
     fn the_highest_rate_that_holds_is_found_from_below_and_from_above() {
         for guess in [1.0, 90.0, 100.0, 5000.0] {
-            let found = highest(guess, |rate| Ok(rate <= 100.0)).unwrap();
+            let found = highest(guess, 1.05, |rate| Ok(rate <= 100.0)).unwrap();
             assert!((95.0..=100.0).contains(&found), "{guess}: {found}");
         }
     }
 
     #[test]
     fn it_is_an_error_when_none_holds() {
-        assert!(highest(100.0, |_| Ok(false)).is_err());
+        assert!(highest(100.0, 1.05, |_| Ok(false)).is_err());
     }
 }

@@ -17,6 +17,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{api, token};
 
+/// That of every user who is registered here.
+pub(crate) const PASSWORD: &str = "uncommon horse 81";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A process on the first core. Dropping it ends it.
@@ -25,7 +27,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(command: &Command) -> Result<Self> {
+    pub(crate) fn start(command: &Command) -> Result<Self> {
         let mut pinned = pinned(command);
         Ok(Self { child: pinned.spawn().with_context(|| format!("start {command:?}"))? })
     }
@@ -33,6 +35,13 @@ impl Server {
     /// CPU time so far of all threads, in seconds.
     pub(crate) fn cpu(&self) -> Result<f64> {
         cpu_of(self.child.id()).context("a server has ended")
+    }
+
+    /// Resident memory, in KB.
+    pub(crate) fn memory(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 }
 
@@ -101,7 +110,7 @@ pub(crate) fn until_ready(port: u16, path: &str, token: &str) -> Result<()> {
 /// The three services, with a store of their own.
 pub(crate) struct Stack {
     pub(crate) gateway: Server,
-    _auth: Server,
+    pub(crate) auth: Server,
     pub(crate) message: Server,
     /// Where clients connect.
     pub(crate) port: u16,
@@ -137,7 +146,27 @@ impl Stack {
         // sessions are revoked, and before that auth itself is asked, who doesn't know them.
         until_ready(ports[0], "/api/rooms", &token::access(&secret, 1)?)?;
         let (port, message_port) = (ports[0], ports[4]);
-        Ok(Self { gateway, _auth: auth, message, port, message_port, secret, websocket_secret, _data: data })
+        Ok(Self { gateway, auth, message, port, message_port, secret, websocket_secret, _data: data })
+    }
+
+    /// CPU time so far of the three, in seconds.
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        [&self.gateway, &self.auth, &self.message].into_iter().map(Server::cpu).sum()
+    }
+
+    /// A user in auth's database: its id and access token.
+    pub(crate) fn register(&self, name: &str) -> Result<(usize, String)> {
+        let body = serde_json::json!({
+            "email": format!("{name}@example.com"), "password": PASSWORD,
+            "firstName": "Ada", "lastName": "L", "username": name,
+        });
+        let (status, answer) = api::post(self.port, "/api/auth/register", "", &body)?;
+        ensure!(status == 201, "POST /api/auth/register: {status} {answer}");
+        let token = answer["accessToken"].as_str().context("a token")?.to_owned();
+        let (_, profile) = api::get(self.port, "/api/auth/profile", &token)?;
+        let id = &profile["user"]["id"];
+        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+        Ok((id.parse().with_context(|| format!("the id of {profile}"))?, token))
     }
 
     /// A room that everybody may enter; its id.
@@ -149,7 +178,7 @@ impl Stack {
     }
 }
 
-pub(crate) fn program(binaries: &Path, name: &str) -> PathBuf {
+fn program(binaries: &Path, name: &str) -> PathBuf {
     binaries.join(format!("aetherconnect-{name}"))
 }
 
@@ -209,4 +238,14 @@ impl Plain {
         let port = line.trim().parse().with_context(|| format!("the plain server said {line:?}"))?;
         Ok(Self { server, port, websocket_secret, _data: data })
     }
+}
+
+/// A server that answers every GET with one constant body: this program itself.
+pub(crate) fn start_constant() -> Result<(Server, u16)> {
+    let port = free_port()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--serve-constant", &port.to_string()]);
+    let server = Server::start(&command)?;
+    until_ready(port, "/", "")?;
+    Ok((server, port))
 }
