@@ -12,6 +12,7 @@ mod guard;
 mod health;
 mod http;
 mod limits;
+mod matrix;
 mod outage;
 mod replicas;
 mod rooms;

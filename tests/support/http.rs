@@ -78,7 +78,8 @@ impl Api {
         self.call(Method::PUT, path, token, Some(body)).await
     }
 
-    async fn call(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
+    /// Any method, with an access token and a JSON body if they are given.
+    pub async fn call(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
         let mut request = self.request(method, path);
         if let Some(token) = token {
             request = request.bearer_auth(token);

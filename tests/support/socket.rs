@@ -54,6 +54,12 @@ impl Socket {
         self.post(&format!("42{}", json!([event, payload]))).await;
     }
 
+    /// As [`Socket::emit`], however the server takes it.
+    pub async fn try_emit(&mut self, event: &str, payload: Value) {
+        let packet = format!("42{}", json!([event, payload]));
+        self.api.send(self.api.request(Method::POST, &self.path).body(packet)).await;
+    }
+
     /// Emits an event and returns what it is acknowledged with.
     pub async fn call(&mut self, event: &str, payload: Value) -> Value {
         self.call_within(event, payload, LIMIT).await
@@ -75,6 +81,31 @@ impl Socket {
         let head = format!("42[\"{event}\",");
         let packet = self.packet(|packet| packet.starts_with(&head)).await;
         serde_json::from_str::<Value>(&packet[2..]).unwrap()[1].clone()
+    }
+
+    /// All events up to one that is waited for, which is left out, in the order in which they came.
+    pub async fn until(&mut self, wanted: impl Fn(&str, &Value) -> bool) -> Vec<(String, Value)> {
+        let mut before = Vec::new();
+        let search = async {
+            loop {
+                while let Some(packet) = self.packets.pop_front() {
+                    let Some((name, payload)) = event(&packet) else { continue };
+                    if wanted(&name, &payload) {
+                        return;
+                    }
+                    before.push((name, payload));
+                }
+                self.poll().await;
+            }
+        };
+        let came = tokio::time::timeout(LIMIT, search).await.is_ok();
+        assert!(came, "the awaited event did not come; others: {before:?}");
+        before
+    }
+
+    /// The events that have come so far.
+    pub fn heard(&mut self) -> Vec<(String, Value)> {
+        self.packets.drain(..).filter_map(|packet| event(&packet)).collect()
     }
 
     /// Joins a room's live feed and returns the room's id.
@@ -149,4 +180,10 @@ impl Socket {
             }
         }
     }
+}
+
+/// The name and payload of a packet that is an event.
+fn event(packet: &str) -> Option<(String, Value)> {
+    let (name, payload): (String, Value) = serde_json::from_str(packet.strip_prefix("42")?).ok()?;
+    Some((name, payload))
 }

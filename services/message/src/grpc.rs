@@ -76,8 +76,9 @@ impl MessageService for Grpc {
         let user_id = sender.id.clone();
         let (kind, temp_id) = (Some(request.message_type.as_str()), request.temp_id.as_deref());
         let draft = messages::draft(sender, &request.content, kind, temp_id)?;
-        let room = self.rooms.find(&request.room).await?;
+        // Before the room: what is counted must not tell a stranger that it is there.
         self.limit.allow(&user_id).await?;
+        let room = self.rooms.find(&request.room).await?;
         let stored = self.hub.send_and_wait(room, draft).await?;
         let temp_id = stored.message.client_id.temp_id().map(str::to_owned);
         let message = pb::Message { temp_id, ..message(&stored.message) };

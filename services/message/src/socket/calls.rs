@@ -138,7 +138,7 @@ impl Caller {
             Ok((room, draft)) => self.sockets.hub.send(room, draft, Some(self.subscriber().id), answer),
             Err(error) => {
                 error.log();
-                if error.reason == MALFORMED || error.code == Code::NotFound {
+                if error.reason == MALFORMED {
                     self.subscriber().push(events::error(&error.message, &call.event));
                 }
                 answer(Err(&error));
@@ -155,8 +155,9 @@ impl Caller {
             payload.message_type.as_deref(),
             payload.temp_id.as_deref(),
         )?;
-        let room = self.sockets.rooms.find(&payload.room_id).await?;
+        // Before the room: what is counted must not tell a stranger that it is there.
         self.sockets.limit.allow(self.user_id()).await?;
+        let room = self.sockets.rooms.find(&payload.room_id).await?;
         Ok((room, draft))
     }
 
@@ -172,6 +173,9 @@ impl Caller {
                     Event::answer(number, &body).into_iter().for_each(|answer| subscriber.push(answer));
                 }
                 Err(error) => {
+                    if error.code == Code::NotFound {
+                        subscriber.push(events::error(&error.message, "send_message"));
+                    }
                     events::refusal(number, error).into_iter().for_each(|answer| subscriber.push(answer));
                     subscriber.push(events::message_error(error, temp_id.as_deref()));
                 }
