@@ -7,6 +7,7 @@ mod auth_logout;
 mod auth_profile;
 mod auth_register;
 mod auth_ws_token;
+mod balance;
 mod client;
 mod guard;
 mod health;

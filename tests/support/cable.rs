@@ -1,9 +1,8 @@
-//! A TCP cable between a service and a store that a test can cut, or clog, without touching the store itself. One with
-//! several ends spreads connections over them, as a Kubernetes Service does over its replicas.
+//! A TCP cable between a service and a store that a test can cut, or clog, without touching the store itself.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ const CUT: u8 = 1;
 const CLOGGED: u8 = 2;
 const GONE: u8 = 3;
 
-/// Forwards connections to an address, or to one of several in turn, for as long as it is whole.
+/// Forwards connections to an address for as long as it is whole.
 #[derive(Debug)]
 pub struct Cable {
     shared: Arc<Shared>,
@@ -20,8 +19,7 @@ pub struct Cable {
 
 #[derive(Debug)]
 struct Shared {
-    targets: Vec<String>,
-    next: AtomicUsize,
+    target: String,
     state: AtomicU8,
     open: Mutex<Vec<TcpStream>>,
 }
@@ -29,18 +27,12 @@ struct Shared {
 impl Cable {
     /// A cable to the server of `url`, and the URL with the cable's address in that server's place.
     pub(crate) fn to(url: &str) -> (Self, String) {
-        Self::to_any(&[url.to_owned()])
-    }
-
-    /// A cable to the servers of `urls`: each connection goes to the next one that takes it.
-    pub(crate) fn to_any(urls: &[String]) -> (Self, String) {
-        let (head, rest) = urls[0].split_once("://").unwrap();
-        let targets: Vec<String> = urls.iter().map(|url| authority(url)).collect();
+        let (head, rest) = url.split_once("://").unwrap();
+        let target = authority(url);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let through = format!("{head}://{}", rest.replacen(&targets[0], &address, 1));
-        let (state, next) = (AtomicU8::new(UP), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { targets, next, state, open: Mutex::default() });
+        let through = format!("{head}://{}", rest.replacen(&target, &address, 1));
+        let shared = Arc::new(Shared { target, state: AtomicU8::new(UP), open: Mutex::default() });
         let cable = Self { shared: Arc::clone(&shared) };
         std::thread::spawn(move || serve(&listener, &shared));
         (cable, through)
@@ -104,10 +96,7 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
 }
 
 fn connect(client: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
-    let first = shared.next.fetch_add(1, Ordering::Relaxed) % shared.targets.len();
-    let (after, before) = (&shared.targets[first..], &shared.targets[..first]);
-    let reached = after.iter().chain(before).find_map(|target| TcpStream::connect(target).ok());
-    let server = reached.ok_or(std::io::ErrorKind::ConnectionRefused)?;
+    let server = TcpStream::connect(&shared.target)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     shared.open.lock().unwrap().extend([client.try_clone()?, server.try_clone()?]);

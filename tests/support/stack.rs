@@ -87,8 +87,6 @@ pub struct Cables {
     pub mongodb: Option<Cable>,
     /// To Redis.
     pub redis: Option<Cable>,
-    /// Between services, where these reach all replicas.
-    pub services: Vec<Cable>,
 }
 
 /// A running backend. Dropping it ends every process of it.
@@ -144,9 +142,9 @@ impl Stack {
         migrate("aetherconnect-auth", &auth_env, dir.path());
         migrate("aetherconnect-message", &message_env, dir.path());
         let (auth, auth_urls) = start_auth(options.auth, &auth_env, dir.path());
-        let auth_urls = if options.spread { vec![cables.spread(&auth_urls)] } else { auth_urls };
+        let auth_urls = if options.spread { vec![auth_urls.join(",")] } else { auth_urls };
         let (message, message_urls) = start_message(options.message, &message_env, &auth_urls, dir.path());
-        let message_urls = if options.spread { vec![cables.spread_message(&message_urls)] } else { message_urls };
+        let message_urls = if options.spread { vec![joined(message_urls)] } else { message_urls };
         let (gateways, urls) = start_gateways(options.gateways, &shared, &auth_urls, &message_urls, dir.path());
 
         let mut stack = Self {
@@ -256,20 +254,6 @@ impl Service {
     }
 }
 
-impl Cables {
-    fn spread(&mut self, urls: &[String]) -> String {
-        let (cable, url) = Cable::to_any(urls);
-        self.services.push(cable);
-        url
-    }
-
-    /// Calls go to any replica; sockets need to know each.
-    fn spread_message(&mut self, message: &[Addresses]) -> Addresses {
-        let (grpc, http): (Vec<_>, Vec<_>) = message.iter().cloned().unzip();
-        (self.spread(&grpc), http.join(","))
-    }
-}
-
 fn through(place: &mut Option<Cable>, url: &str) -> String {
     let (cable, through) = Cable::to(url);
     *place = Some(cable);
@@ -320,6 +304,11 @@ fn start_auth(number: usize, env: &[(&'static str, String)], dir: &Path) -> (Vec
 }
 
 type Addresses = (String, String);
+
+fn joined(addresses: Vec<Addresses>) -> Addresses {
+    let (grpc, http): (Vec<String>, Vec<String>) = addresses.into_iter().unzip();
+    (grpc.join(","), http.join(","))
+}
 
 fn start_message(
     number: usize,

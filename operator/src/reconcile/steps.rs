@@ -206,7 +206,7 @@ fn owner_of(child: &Child, instance: &Instance<'_>) -> Condition {
         "-postgres" => Condition::Postgres,
         "-mongodb" => Condition::Mongodb,
         "-redis" => Condition::Redis,
-        "-auth" => Condition::Auth,
+        "-auth" | "-auth-peers" => Condition::Auth,
         "-message" | "-message-peers" => Condition::Message,
         "-gateway" => Condition::Gateway,
         _ => Condition::Auth,

@@ -44,14 +44,22 @@ pub fn deployment(instance: &Instance<'_>) -> Child {
     .deployment(instance)
 }
 
-/// The Service.
+/// The Service, and one without an address of its own whose name means all pods: callers keep a connection to each, as a
+/// connection to an address stays with one pod.
 pub fn services(instance: &Instance<'_>) -> Vec<Child> {
     let spec = &instance.spec.auth;
     let ports = [service_port("grpc", spec.grpc_port), service_port("http", spec.http_port)];
-    vec![service(instance, instance.child("auth"), "auth", &ports, json!({}))]
+    vec![
+        service(instance, instance.child("auth"), "auth", &ports, json!({})),
+        service(instance, peers(instance), "auth", &ports[..1], json!({"clusterIP": "None"})),
+    ]
 }
 
 /// Where the other services reach auth.
 pub fn grpc_url(instance: &Instance<'_>) -> String {
-    format!("http://{}:{}", instance.child("auth"), instance.spec.auth.grpc_port)
+    format!("http://{}:{}", peers(instance), instance.spec.auth.grpc_port)
+}
+
+fn peers(instance: &Instance<'_>) -> String {
+    instance.child("auth-peers")
 }

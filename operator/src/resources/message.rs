@@ -43,19 +43,20 @@ pub fn deployment(instance: &Instance<'_>) -> Child {
     .deployment(instance)
 }
 
-/// The Service for gRPC, and one without an address of its own whose name means all pods: sockets must reach one pod.
+/// The Service, and one without an address of its own whose name means all pods: sockets must reach one pod, and calls
+/// are spread over all.
 pub fn services(instance: &Instance<'_>) -> Vec<Child> {
     let spec = &instance.spec.message;
     let ports = [service_port("http", spec.http_port), service_port("grpc", spec.grpc_port)];
     vec![
         service(instance, instance.child("message"), "message", &ports, json!({})),
-        service(instance, peers(instance), "message", &ports[..1], json!({"clusterIP": "None"})),
+        service(instance, peers(instance), "message", &ports, json!({"clusterIP": "None"})),
     ]
 }
 
 /// Where the gateway calls message.
 pub fn grpc_url(instance: &Instance<'_>) -> String {
-    format!("http://{}:{}", instance.child("message"), instance.spec.message.grpc_port)
+    format!("http://{}:{}", peers(instance), instance.spec.message.grpc_port)
 }
 
 /// Where the gateway finds all pods for sockets.

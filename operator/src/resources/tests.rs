@@ -157,6 +157,7 @@ fn the_resource_is_followed() {
         assert_eq!(value("RATE_LIMIT_MAX"), Some(json!("5")));
         assert_eq!(value("FRONTEND_URL"), Some(json!("https://a.example,https://b.example")));
         assert_eq!(value("MESSAGE_SERVICE_HTTP_URL"), Some(json!("http://chat-message-peers:3001")));
+        assert_eq!(value("AUTH_SERVICE_GRPC_URL"), Some(json!("http://chat-auth-peers:50001")));
         let message = find(&children, Kind::Deployment, "chat-message");
         assert_eq!(message["spec"]["template"]["spec"]["containers"][0]["image"], "other/message:9");
         let names: Vec<_> = children.all().map(|child| child.name.as_str()).collect();

@@ -16,6 +16,7 @@ async fn an_empty_spec_comes_up_in_order() {
         world.names(Kind::Service).await,
         [
             "chat-auth",
+            "chat-auth-peers",
             "chat-gateway",
             "chat-message",
             "chat-message-peers",

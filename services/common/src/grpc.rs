@@ -1,8 +1,11 @@
 //! gRPC between the services: channels, servers, and whose behalf a call is made on.
 
+mod channel;
+mod replicas;
+mod targets;
+
 use std::{convert::Infallible, future::Future, time::Duration};
 
-use anyhow::Context as _;
 use http::{Request as HttpRequest, Response as HttpResponse};
 use tokio::net::TcpListener;
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
@@ -12,29 +15,16 @@ use tonic::{
     body::Body,
     metadata::{Ascii, MetadataMap, MetadataValue},
     server::NamedService,
-    transport::{Channel, Endpoint, Server},
+    transport::Server,
 };
 use tonic_health::ServingStatus;
 use tower::Service;
 
+pub use self::{channel::Channel, targets::Targets};
 use crate::health::Health;
 
 /// How long a call may take before it counts as failed.
 pub const DEADLINE: Duration = Duration::from_millis(2500);
-
-/// A channel that connects when it is first used and again whenever it breaks. Every call has a deadline.
-pub fn channel(url: &str) -> anyhow::Result<Channel> {
-    let endpoint =
-        Endpoint::from_shared(url.to_owned()).with_context(|| format!("{url} is no URL of a gRPC service"))?;
-    Ok(endpoint
-        .connect_timeout(Duration::from_secs(1))
-        .timeout(DEADLINE)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(2))
-        .keep_alive_timeout(Duration::from_secs(2))
-        .keep_alive_while_idle(true)
-        .connect_lazy())
-}
 
 /// On whose behalf a call is made.
 #[derive(Debug, Clone, Default)]

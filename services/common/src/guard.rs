@@ -5,11 +5,10 @@ use std::sync::Arc;
 use aether_proto::auth::{self as pb, ValidateTokenRequest, auth_service_client::AuthServiceClient};
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::{
     Error,
-    grpc::Caller,
+    grpc::{Caller, Channel},
     revocation::Revocations,
     tokens::{Keys, TokenError, TokenKind},
 };

@@ -7,13 +7,14 @@ use std::{
 
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 use crate::{Env, env::ConfigError};
 
 /// A peer that acknowledges nothing for so long is cut off; without it one that stops reading holds its rooms for
 /// 40 seconds and more.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+const LOOK_UP: Duration = Duration::from_secs(1);
 
 /// `LISTEN_ADDRESS`: the address that servers listen on (default `0.0.0.0`, every IPv4 address; `::` for IPv6 too).
 pub fn listen_address(env: &Env) -> Result<IpAddr, ConfigError> {
@@ -25,6 +26,16 @@ pub async fn bind(address: IpAddr, port: u16, variable: &str) -> anyhow::Result<
     TcpListener::bind((address, port))
         .await
         .with_context(|| format!("cannot listen on {address} port {port}; set {variable} to a free port"))
+}
+
+/// All addresses that a name stands for now, ascending; never none.
+pub async fn look_up(host: &str, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
+    let answer = tokio::time::timeout(LOOK_UP, lookup_host((host, port))).await;
+    let mut addresses: Vec<_> = answer.with_context(|| host.to_owned())?.with_context(|| host.to_owned())?.collect();
+    anyhow::ensure!(!addresses.is_empty(), "{host} has no address");
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
 }
 
 /// Sends small packets at once, and gives up on a peer that acknowledges nothing for five seconds.

@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use dashmap::DashMap;
 use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+
+use crate::grpc::Channel;
 
 /// Auth tells every second that its view is fresh. After so long without a word this replica no longer trusts its own.
 pub const STALE_AFTER: Duration = Duration::from_secs(3);

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aether_common::{
+    grpc::Channel,
     guard::{self, Guard},
     tokens::TokenKind,
 };
@@ -10,7 +11,6 @@ use aether_proto::{
     auth::auth_service_client::AuthServiceClient, message::message_service_client::MessageServiceClient,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::{
     Config, access::Proxies, docs::Docs, limits::Limits, metrics::Metrics, proxy::Proxy, upstreams::Upstreams,
@@ -34,7 +34,7 @@ pub(crate) struct App {
 impl App {
     /// Wires everything up; the background tasks that belong to it end with `stop`.
     pub(crate) fn new(config: &Config, stop: &CancellationToken) -> anyhow::Result<Self> {
-        let (auth_channel, message_channel) = config.channels()?;
+        let (auth_channel, message_channel) = (Channel::new(config.auth.clone()), Channel::new(config.message.clone()));
         let auth = AuthServiceClient::new(auth_channel.clone());
         let revocations = guard::follow(auth.clone(), stop.clone());
         let metrics = Arc::new(Metrics::new()?);

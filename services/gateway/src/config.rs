@@ -5,11 +5,12 @@ use std::{net::IpAddr, str::FromStr, time::Duration};
 use aether_common::{
     Env,
     env::ConfigError,
-    grpc, net, shutdown,
+    grpc::Targets,
+    net, shutdown,
     tokens::{Keys, TokenKind},
 };
+use axum::http::Uri;
 use ipnet::IpNet;
-use tonic::transport::{Channel, Uri};
 
 /// Everything that the gateway needs to know before it starts.
 pub struct Config {
@@ -20,9 +21,9 @@ pub struct Config {
     /// The port for probes and scrapers (`METRICS_PORT`); 0 picks a free one.
     pub metrics_port: u16,
     /// `AUTH_SERVICE_GRPC_URL`
-    pub auth_url: String,
+    pub auth: Targets,
     /// `MESSAGE_SERVICE_GRPC_URL`
-    pub message_url: String,
+    pub message: Targets,
     /// Hosts and ports of `MESSAGE_SERVICE_HTTP_URL`: one host name that stands for all replicas, or a list of them.
     pub socket_hosts: Vec<(String, u16)>,
     /// The keys that access tokens are verified with (`JWT_SECRET`, `JWT_SECRET_PREVIOUS`).
@@ -56,8 +57,8 @@ impl Config {
             address: net::listen_address(env)?,
             port: env.parse("API_GATEWAY_PORT", 3000)?,
             metrics_port: env.parse("METRICS_PORT", 9090)?,
-            auth_url: grpc_url(env, "AUTH_SERVICE_GRPC_URL", "http://localhost:50001")?,
-            message_url: grpc_url(env, "MESSAGE_SERVICE_GRPC_URL", "http://localhost:50002")?,
+            auth: Targets::from_env(env, "AUTH_SERVICE_GRPC_URL", "http://localhost:50001")?,
+            message: Targets::from_env(env, "MESSAGE_SERVICE_GRPC_URL", "http://localhost:50002")?,
             socket_hosts: hosts(&env.list("MESSAGE_SERVICE_HTTP_URL", "http://localhost:3001"))?,
             keys: Keys::from_env(TokenKind::Access, env)?,
             origins: origins(&env.list("FRONTEND_URL", "http://localhost:3004"))?,
@@ -68,23 +69,10 @@ impl Config {
             grace: shutdown::grace(env)?,
         })
     }
-
-    pub(crate) fn channels(&self) -> anyhow::Result<(Channel, Channel)> {
-        Ok((grpc::channel(&self.auth_url)?, grpc::channel(&self.message_url)?))
-    }
 }
 
 fn invalid(name: &'static str, value: &str, mend: &str) -> ConfigError {
     ConfigError::Invalid(name, value.to_owned(), mend.to_owned())
-}
-
-fn grpc_url(env: &Env, name: &'static str, default: &str) -> Result<String, ConfigError> {
-    let url = env.text(name, default);
-    let parsed = Uri::from_str(&url).map_err(|e| invalid(name, &url, &e.to_string()))?;
-    match parsed.scheme_str() {
-        Some("http" | "https") if parsed.host().is_some() => Ok(url),
-        _ => Err(invalid(name, &url, "use a URL such as http://localhost:50001")),
-    }
 }
 
 fn hosts(urls: &[String]) -> Result<Vec<(String, u16)>, ConfigError> {

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aether_common::health::Health;
+use aether_common::{grpc::Channel, health::Health};
 use futures::future;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 const EVERY: Duration = Duration::from_secs(1);

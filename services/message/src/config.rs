@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use aether_common::{
     Env, Secret,
     env::ConfigError,
+    grpc::Targets,
     net, shutdown,
     tokens::{Keys, TokenKind},
 };
@@ -18,7 +19,7 @@ pub struct Config {
     pub(crate) store: StoreAddress,
     /// Absent where Redis is off.
     pub(crate) redis: Option<Secret>,
-    pub(crate) auth_url: String,
+    pub(crate) auth: Targets,
     pub(crate) access_keys: Keys,
     pub(crate) websocket_keys: Keys,
     /// Messages a user may send in a minute; 0 means any number.
@@ -46,7 +47,7 @@ impl Config {
             grpc_port: env.parse("MESSAGE_SERVICE_GRPC_PORT", 50002)?,
             store: store_address(env)?,
             redis: redis(env)?,
-            auth_url: env.text("AUTH_SERVICE_GRPC_URL", "http://localhost:50001"),
+            auth: Targets::from_env(env, "AUTH_SERVICE_GRPC_URL", "http://localhost:50001")?,
             access_keys: Keys::from_env(TokenKind::Access, env)?,
             websocket_keys: Keys::from_env(TokenKind::WebSocket, env)?,
             rate_limit: env.parse("MESSAGE_RATE_LIMIT_PER_MINUTE", if development { 0 } else { 10 })?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aether_common::{
     Code, Error,
-    grpc::{self as rpc, Caller},
+    grpc::{self as rpc, Caller, Channel},
     guard::{Guard, Identity},
 };
 use aether_proto::{
@@ -12,7 +12,7 @@ use aether_proto::{
     message::{self as pb, message_service_server::MessageService},
 };
 use chrono::{DateTime, Utc};
-use tonic::{Request, Response, Status, transport::Channel};
+use tonic::{Request, Response, Status};
 
 use crate::{
     delivery::Hub,

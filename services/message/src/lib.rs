@@ -90,7 +90,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     let optional: &[&str] = if config.redis.is_some() && store.shared() { &["auth", "redis"] } else { &["auth"] };
     let health = Health::new("message", &[store.name()], optional);
 
-    let auth = AuthServiceClient::new(rpc::channel(&config.auth_url)?);
+    let auth = AuthServiceClient::new(rpc::Channel::new(config.auth.clone()));
     let revocations = guard::follow(auth.clone(), background.stop.clone());
     let keys = (config.access_keys.clone(), config.websocket_keys.clone());
     let guard = |keys, kind| Guard::new(keys, kind, Arc::clone(&revocations), auth.clone());

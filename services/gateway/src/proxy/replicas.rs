@@ -9,16 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aether_common::Error;
-use anyhow::Context as _;
+use aether_common::{Error, net};
 use futures::future;
-use tokio::{net::lookup_host, sync::Mutex};
+use tokio::sync::Mutex;
 
 /// A new replica takes part, and a gone one doesn't any more, after so long.
 const FRESH: Duration = Duration::from_secs(1);
 /// For so long the last answer serves when names can't be resolved.
 const USABLE: Duration = Duration::from_secs(60);
-const LOOKUP_TIME_OUT: Duration = Duration::from_secs(1);
 
 /// Host names that together stand for all replicas: on a cluster it is one.
 pub(super) struct Replicas {
@@ -71,10 +69,7 @@ impl Replicas {
 
     /// What one name answers is enough: the others may be gone.
     async fn look_up(&self) -> anyhow::Result<Arc<[SocketAddr]>> {
-        let names = self.hosts.iter().map(|(host, port)| async move {
-            let answer = tokio::time::timeout(LOOKUP_TIME_OUT, lookup_host((host.as_str(), *port))).await;
-            Ok(answer.with_context(|| host.clone())?.with_context(|| host.clone())?.collect::<Vec<_>>())
-        });
+        let names = self.hosts.iter().map(|(host, port)| async move { net::look_up(host, *port).await });
         let answers: Vec<anyhow::Result<Vec<SocketAddr>>> = future::join_all(names).await;
         let mut addresses: Vec<SocketAddr> = answers.iter().flatten().flatten().copied().collect();
         addresses.sort_unstable();
