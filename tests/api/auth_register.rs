@@ -1,6 +1,6 @@
 //! POST /api/auth/register
 use crate::{api, failure};
-use aether_tests::{User, unique};
+use aether_tests::{Options, Stack, Store, User, unique};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -48,14 +48,71 @@ async fn a_taken_email_or_username_is_refused_whatever_its_case() {
     }
 }
 
+/// A hundred registrations at once, through all gateways, of one name or one e-mail address.
+async fn one_of_a_hundred_at_once_passes(stack: &Stack) {
+    let apis: Vec<_> = (0..stack.urls.len()).map(|index| stack.api_of(index)).collect();
+    for field in ["username", "email"] {
+        let other = if field == "email" { "username" } else { "email" };
+        let forms = (0..100).map(|_| {
+            let mut form = User::form("the_one");
+            form[other] = User::form(&unique("race"))[other].clone();
+            form[field] = User::form(&format!("one_{field}"))[field].clone();
+            form
+        });
+        let tries = forms.zip(apis.iter().cycle()).map(|(form, api)| api.post(PATH, None, form));
+        let tries = join_all(tries).await;
+        let (won, lost): (Vec<_>, Vec<_>) = tries.iter().partition(|answer| answer.status == 201);
+        assert_eq!(won.len(), 1, "{field}");
+        lost.iter().for_each(|answer| answer.assert(400, failure(TAKEN)));
+    }
+}
+
 #[tokio::test]
-async fn of_many_registrations_of_one_name_at_once_exactly_one_passes() {
+async fn of_a_hundred_registrations_at_once_exactly_one_passes_on_embedded_stores() {
+    one_of_a_hundred_at_once_passes(&Stack::start(&Options { store: Store::Embedded, ..Options::default() })).await;
+}
+
+#[tokio::test]
+async fn of_a_hundred_registrations_at_two_replicas_at_once_exactly_one_passes() {
+    let options = Options { store: Store::Real, ..Options::default() };
+    one_of_a_hundred_at_once_passes(&Stack::start(&options.replicas(2))).await;
+}
+
+#[tokio::test]
+async fn a_weak_password_is_refused_by_a_message_that_says_why() {
     let api = api();
-    let username = unique("race");
-    let tries = join_all((0..8).map(|_| api.post(PATH, None, User::form(&username)))).await;
-    let (won, lost): (Vec<_>, Vec<_>) = tries.iter().partition(|answer| answer.status == 201);
-    assert_eq!(won.len(), 1);
-    lost.iter().for_each(|answer| answer.assert(400, failure(TAKEN)));
+    let username = unique("weak");
+    let email = format!("{username}@example.com").to_uppercase();
+    for (password, why) in [
+        ("1234567", "8 to 128"),
+        ("🐎🐎🐎🐎🐎🐎🐎", "8 to 128"),
+        (&"x".repeat(129), "8 to 128"),
+        ("Password1", "commonest"),
+        ("qwertyuiop", "commonest"),
+        (&username, "user name"),
+        (&email, "user name"),
+    ] {
+        let mut form = User::form(&username);
+        form["password"] = password.into();
+        let answer = api.post(PATH, None, form).await;
+        answer.assert(400, failure("<string>"));
+        let message = answer.body["message"].as_str().unwrap();
+        assert!(message.contains("password") && message.contains(why), "{password}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn every_character_of_a_password_counts() {
+    let api = api();
+    let username = unique("long");
+    let mut form = User::form(&username);
+    let password = "🐎".repeat(127);
+    form["password"] = format!("{password}a").into();
+    assert_eq!(api.post(PATH, None, form.clone()).await.status, 201);
+    for (end, status) in [("b", 401), ("", 401), ("A", 401), ("a", 200)] {
+        let body = json!({"email": form["email"], "password": format!("{password}{end}")});
+        assert_eq!(api.post("/api/auth/login", None, body).await.status, status, "{end}");
+    }
 }
 
 #[tokio::test]

@@ -4,8 +4,11 @@
 
 mod auth_login;
 mod auth_logout;
+mod auth_password;
 mod auth_profile;
 mod auth_register;
+mod auth_sessions;
+mod auth_throttle;
 mod auth_ws_token;
 mod balance;
 mod client;

@@ -78,6 +78,11 @@ impl Api {
         self.call(Method::PUT, path, token, Some(body)).await
     }
 
+    /// DELETE.
+    pub async fn delete(&self, path: &str, token: Option<&str>) -> Answer {
+        self.call(Method::DELETE, path, token, None).await
+    }
+
     /// Any method, with an access token and a JSON body if they are given.
     pub async fn call(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
         let mut request = self.request(method, path);

@@ -21,6 +21,7 @@ impl Laptop {
         let mut command = Self::command(data, arguments);
         command.env("API_GATEWAY_PORT", gateway.to_string()).env("METRICS_PORT", metrics.to_string());
         command.env("RATE_LIMIT_MAX", "0").env("MESSAGE_RATE_LIMIT_PER_MINUTE", "0").env("LOGIN_RATE_LIMIT_MAX", "0");
+        command.env("LOGIN_FAILURES_PER_ADDRESS", "0").env("LOGIN_FAILURES_PER_ACCOUNT", "0");
         let mut process = Process::start("aetherconnect run", command, &data.with_extension("log"));
         eventually_sync("aetherconnect run to be ready", Duration::from_secs(60), || {
             process.assert_alive();

@@ -127,6 +127,8 @@ impl Stack {
             ("AETHERCONNECT_ENV", "production".to_owned()),
             ("RATE_LIMIT_MAX", "0".to_owned()),
             ("LOGIN_RATE_LIMIT_MAX", "0".to_owned()),
+            ("LOGIN_FAILURES_PER_ADDRESS", "0".to_owned()),
+            ("LOGIN_FAILURES_PER_ACCOUNT", "0".to_owned()),
             ("MESSAGE_RATE_LIMIT_PER_MINUTE", "0".to_owned()),
             ("REDIS_ENABLED", options.redis.to_string()),
         ];
@@ -229,6 +231,12 @@ impl Service {
     /// Lets a held process go on.
     pub fn resume(&self) {
         self.process.signal("CONT");
+    }
+
+    /// Sets a variable for the next start; an empty value is none.
+    pub fn set_env(&mut self, name: &'static str, value: &str) {
+        self.env.retain(|(other, _)| *other != name);
+        self.env.push((name, value.to_owned()));
     }
 
     /// Asks the process to end, as Kubernetes does.

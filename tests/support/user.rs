@@ -1,6 +1,6 @@
 //! Users of the tests: each has a name of its own, so tests can share a backend.
 
-use crate::Api;
+use crate::{Answer, Api};
 use serde_json::{Value, json};
 
 /// The password of every test user.
@@ -50,9 +50,14 @@ impl User {
 
     /// Logs in once more and returns the new session's access token.
     pub async fn login(&self, api: &Api) -> String {
-        let answer = api.post("/api/auth/login", None, json!({"email": self.email, "password": PASSWORD})).await;
+        let answer = self.try_login(api, PASSWORD).await;
         assert_eq!(answer.status, 200, "the body is {}", answer.body);
         answer.body["accessToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Tries to log in with any password.
+    pub async fn try_login(&self, api: &Api, password: &str) -> Answer {
+        api.post("/api/auth/login", None, json!({"email": self.email, "password": password})).await
     }
 
     /// A WebSocket token.

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use aether_common::{Code, Error, Secret};
+use aether_common::{Code, Error, Secret, client::Client};
 use chrono::{SubsecRound as _, Utc};
 
 use crate::{
     metrics::Metrics,
     passwords::Passwords,
     sessions::{Caller, Sessions},
-    store::{Changes, NewUser, Store, StoreError, User},
+    store::{Changes, NewUser, PasswordChange, Revoked, Store, StoreError, User},
+    throttle::{Attempt, Throttle},
     validate::Form,
 };
 
@@ -38,24 +39,30 @@ pub(crate) struct LoggedIn {
 pub(crate) struct Accounts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) passwords: Passwords,
+    pub(crate) throttle: Throttle,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Accounts {
     /// Makes a user and its first session.
-    pub(crate) async fn register(&self, wanted: Registration) -> Result<LoggedIn, Error> {
+    pub(crate) async fn register(&self, wanted: Registration, client: &Client) -> Result<LoggedIn, Error> {
         let mut form = Form::default();
         let email = form.email(&wanted.email);
-        form.new_password(wanted.password.expose());
         let first_name = form.name("firstName", &wanted.first_name);
         let last_name = form.name("lastName", &wanted.last_name);
         let username = form.username(&wanted.username);
+        form.new_password("password", wanted.password.expose(), [&email, &username]);
         form.check()?;
 
-        let password_hash = self.passwords.hash(wanted.password).await?;
+        let turn = self.passwords.turn().await?;
+        // Of many who want one name at once all but the first have waited for nothing: no hash, so that none waits long.
+        if self.store.is_taken(&email, &username).await? {
+            return Err(StoreError::Taken.into());
+        }
+        let password_hash = self.passwords.hash(turn, wanted.password).await?;
         let new = NewUser { email, username, first_name, last_name, password_hash, roles: vec![FIRST_ROLE.to_owned()] };
-        let session = Sessions::new_session();
+        let session = Sessions::new_session(client);
         let user = self.store.register(&new, &session).await?;
         self.metrics.registrations.inc();
         tracing::info!(user_id = user.id, "registered");
@@ -76,25 +83,81 @@ impl Accounts {
     }
 
     /// Opens a session. The refusal doesn't tell whether there is such a user, by its words or by its time.
-    pub(crate) async fn log_in(&self, email: &str, password: Secret) -> Result<LoggedIn, Error> {
+    pub(crate) async fn log_in(&self, email: &str, password: Secret, client: &Client) -> Result<LoggedIn, Error> {
         let mut form = Form::default();
         let email = form.email(email);
-        form.password(password.expose());
+        form.password("password", password.expose());
         form.check()?;
 
-        let (user, hash) = self.store.credentials(&email).await?.unzip();
-        let matches = self.passwords.matches(password, hash).await?;
-        let Some(user) = user.filter(|_| matches) else {
-            self.metrics.logins.with_label_values(&["failed"]).inc();
-            tracing::info!("login refused");
-            return Err(Error::new(Code::Unauthenticated, "INVALID_CREDENTIALS", "Invalid credentials"));
+        let done = self.try_log_in(&email, password, client).await;
+        let result = match &done {
+            Ok(_) => "ok",
+            Err(error) if error.code == Code::Unauthenticated => "failed",
+            Err(error) if error.code == Code::Exhausted => "throttled",
+            Err(_) => return done,
         };
-        let session = Sessions::new_session();
-        self.store.open_session(user.id, &session).await?;
-        self.metrics.logins.with_label_values(&["ok"]).inc();
+        self.metrics.logins.with_label_values(&[result]).inc();
+        tracing::info!(result, "login");
+        done
+    }
+
+    async fn try_log_in(&self, email: &str, password: Secret, client: &Client) -> Result<LoggedIn, Error> {
+        let refused = || Error::new(Code::Unauthenticated, "INVALID_CREDENTIALS", "Invalid credentials");
+        let attempt = Attempt::new(email, client);
+        self.throttle.admit(&attempt).await?;
+        let (user, hash) = self.store.credentials(email).await?.unzip();
+        let matches = self.passwords.matches(password, hash.clone()).await?;
+        let (Some(user), Some(hash), true) = (user, hash, matches) else {
+            self.throttle.count(&attempt).await?;
+            return Err(refused());
+        };
+        self.throttle.admit(&attempt).await?;
+        let session = Sessions::new_session(client);
+        if !self.store.open_session(user.id, &session, &hash).await? {
+            // It was right a moment ago.
+            return Err(refused());
+        }
+        self.throttle.forgive(&attempt).await?;
         tracing::info!(user_id = user.id, "logged in");
         let access_token = self.sessions.access_token(&user, &session)?;
         Ok(LoggedIn { user, access_token })
+    }
+
+    /// Changes the caller's password and revokes the caller's other sessions, and says which.
+    pub(crate) async fn change_password(
+        &self,
+        caller: &Caller,
+        current: Secret,
+        new: Secret,
+        client: &Client,
+    ) -> Result<Vec<Revoked>, Error> {
+        let user = &caller.user;
+        let mut form = Form::default();
+        form.password("currentPassword", current.expose());
+        form.new_password("newPassword", new.expose(), [&user.email, &user.username]);
+        form.check()?;
+
+        let wrong = || Error::invalid(vec![("currentPassword".to_owned(), "is wrong".to_owned())]);
+        let attempt = Attempt::new(&user.email, client);
+        self.throttle.admit(&attempt).await?;
+        let old = self.store.password_hash(user.id).await?.ok_or_else(Error::unauthenticated)?;
+        if !self.passwords.matches(current, Some(old.clone())).await? {
+            self.throttle.count(&attempt).await?;
+            return Err(wrong());
+        }
+        self.throttle.admit(&attempt).await?;
+        let new = self.passwords.hash(self.passwords.turn().await?, new).await?;
+        let (session, now) = (caller.claims.sid.as_str(), Utc::now());
+        let change = PasswordChange { user: user.id, session, old: &old, new: &new, now };
+        let Some(revoked) = self.store.change_password(&change).await? else {
+            // Meanwhile somebody else changed it, in this session or in one that has thereby revoked this one.
+            let live = self.store.session_user(session, user.id, now).await?;
+            return Err(live.map_or_else(Error::unauthenticated, |_| wrong()));
+        };
+        self.sessions.tell(&revoked);
+        self.throttle.forgive(&attempt).await?;
+        tracing::info!(user_id = user.id, sessions = revoked.len(), "changed a password, revoked the other sessions");
+        Ok(revoked)
     }
 
     /// Changes the caller's profile.

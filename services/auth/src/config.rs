@@ -30,6 +30,10 @@ pub struct Config {
     pub(crate) access: Keys,
     /// `JWT_WS_SECRET` and `JWT_WS_SECRET_PREVIOUS`.
     pub(crate) websocket: Keys,
+    /// `LOGIN_FAILURES_PER_ADDRESS` (5).
+    pub(crate) failures_per_address: u32,
+    /// `LOGIN_FAILURES_PER_ACCOUNT` (50).
+    pub(crate) failures_per_account: u32,
     /// Whether `AETHERCONNECT_ENV` is `development`.
     pub(crate) development: bool,
 }
@@ -46,6 +50,8 @@ impl Config {
             redis: redis(env)?,
             access: Keys::from_env(TokenKind::Access, env)?,
             websocket: Keys::from_env(TokenKind::WebSocket, env)?,
+            failures_per_address: env.parse("LOGIN_FAILURES_PER_ADDRESS", 5)?,
+            failures_per_account: env.parse("LOGIN_FAILURES_PER_ACCOUNT", 50)?,
             development: env.is_development()?,
         })
     }

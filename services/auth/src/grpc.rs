@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use aether_common::{Error, Secret, grpc::Caller as Metadata, tokens::TokenKind};
+use aether_common::{Error, Secret, client::Client, grpc::Caller as Metadata, tokens::TokenKind};
 use aether_proto::auth::{self as pb, auth_service_server::AuthService, revocation_event::Event as PbEvent};
 use chrono::{DateTime, Utc};
 use futures::Stream;
@@ -16,7 +16,7 @@ use crate::{
     accounts::{Accounts, LoggedIn, Registration},
     revocations::Event,
     sessions::{Caller, Sessions},
-    store::{Changes, User},
+    store::{Changes, Own, Revoked, User},
 };
 
 /// The service as gRPC sees it.
@@ -52,6 +52,7 @@ impl AuthService for Grpc {
     type WatchRevocationsStream = Pin<Box<dyn Stream<Item = Result<pb::RevocationEvent, Status>> + Send>>;
 
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::SessionResponse>, Status> {
+        let client = Client::from_metadata(request.metadata());
         let (metadata, wanted) = open(request);
         let wanted = Registration {
             email: wanted.email,
@@ -60,13 +61,15 @@ impl AuthService for Grpc {
             last_name: wanted.last_name,
             username: wanted.username,
         };
-        let work = async { Ok(session(self.accounts.register(wanted).await?)) };
+        let work = async { Ok(session(self.accounts.register(wanted, &client).await?)) };
         answer("Register", &metadata, work).await
     }
 
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::SessionResponse>, Status> {
+        let client = Client::from_metadata(request.metadata());
         let (metadata, given) = open(request);
-        let work = async { Ok(session(self.accounts.log_in(&given.email, Secret::new(given.password)).await?)) };
+        let password = Secret::new(given.password);
+        let work = async { Ok(session(self.accounts.log_in(&given.email, password, &client).await?)) };
         answer("Login", &metadata, work).await
     }
 
@@ -152,6 +155,66 @@ impl AuthService for Grpc {
         answer("CreateWebSocketToken", &metadata, work).await
     }
 
+    async fn change_password(
+        &self,
+        request: Request<pb::ChangePasswordRequest>,
+    ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
+        let client = Client::from_metadata(request.metadata());
+        let (metadata, given) = open(request);
+        let (current, new) = (Secret::new(given.current_password), Secret::new(given.new_password));
+        let work = async {
+            let caller = self.caller(&metadata).await?;
+            let revoked = self.accounts.change_password(&caller, current, new, &client).await?;
+            Ok(pb::ChangePasswordResponse { revoked: revoked.into_iter().map(revoked_session).collect() })
+        };
+        answer("ChangePassword", &metadata, work).await
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<pb::ListSessionsRequest>,
+    ) -> Result<Response<pb::ListSessionsResponse>, Status> {
+        let (metadata, _) = open(request);
+        let work = async {
+            let caller = self.caller(&metadata).await?;
+            let sessions = self.sessions.list(&caller).await?.into_iter().map(|session| pb::Session {
+                current: session.id == caller.claims.sid,
+                id: session.id,
+                created_at: Some(timestamp(session.created_at)),
+                expires_at: Some(timestamp(session.expires_at)),
+                address: session.address.unwrap_or_default(),
+                user_agent: session.user_agent.unwrap_or_default(),
+            });
+            Ok(pb::ListSessionsResponse { sessions: sessions.collect() })
+        };
+        answer("ListSessions", &metadata, work).await
+    }
+
+    async fn revoke_session(
+        &self,
+        request: Request<pb::RevokeSessionRequest>,
+    ) -> Result<Response<pb::RevokeSessionsResponse>, Status> {
+        let (metadata, wanted) = open(request);
+        let work = async {
+            let caller = self.caller(&metadata).await?;
+            Ok(revoked_sessions(self.sessions.revoke(&caller, Own::One(&wanted.session_id)).await?))
+        };
+        answer("RevokeSession", &metadata, work).await
+    }
+
+    async fn revoke_sessions(
+        &self,
+        request: Request<pb::RevokeSessionsRequest>,
+    ) -> Result<Response<pb::RevokeSessionsResponse>, Status> {
+        let (metadata, wanted) = open(request);
+        let work = async {
+            let caller = self.caller(&metadata).await?;
+            let which = if wanted.include_current { Own::All } else { Own::AllBut(&caller.claims.sid) };
+            Ok(revoked_sessions(self.sessions.revoke(&caller, which).await?))
+        };
+        answer("RevokeSessions", &metadata, work).await
+    }
+
     async fn watch_revocations(
         &self,
         _request: Request<pb::WatchRevocationsRequest>,
@@ -163,15 +226,20 @@ impl AuthService for Grpc {
 
 fn event(event: Event) -> Result<pb::RevocationEvent, Status> {
     let event = match event {
-        Event::Revoked(revoked) => PbEvent::Revoked(pb::RevokedSession {
-            session_id: revoked.id,
-            expires_at: Some(timestamp(revoked.expires_at)),
-        }),
+        Event::Revoked(revoked) => PbEvent::Revoked(revoked_session(revoked)),
         Event::Synced => PbEvent::Synced(pb::revocation_event::Synced {}),
         Event::Heartbeat => PbEvent::Heartbeat(pb::revocation_event::Heartbeat {}),
         Event::Lost => return Err(Status::data_loss("revocations were read too slowly: watch anew")),
     };
     Ok(pb::RevocationEvent { event: Some(event) })
+}
+
+fn revoked_session(revoked: Revoked) -> pb::RevokedSession {
+    pb::RevokedSession { session_id: revoked.id, expires_at: Some(timestamp(revoked.expires_at)) }
+}
+
+fn revoked_sessions(revoked: Vec<Revoked>) -> pb::RevokeSessionsResponse {
+    pb::RevokeSessionsResponse { revoked: revoked.into_iter().map(revoked_session).collect() }
 }
 
 fn session(logged_in: LoggedIn) -> pb::SessionResponse {

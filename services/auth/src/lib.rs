@@ -1,10 +1,11 @@
 //! The auth service: users, sessions and tokens, over gRPC; health and metrics over HTTP.
 //!
-//! `grpc` is the transport; `accounts` and `sessions` are the core, with `passwords` and `validate`; [`store`] keeps
-//! users and sessions in PostgreSQL or SQLite. `revocations` is this replica's view of revoked sessions and the feed of
+//! `grpc` is the transport; `accounts` and `sessions` are the core, with `passwords`, `throttle` and `validate`;
+//! [`store`] keeps users, sessions and failed logins in PostgreSQL or SQLite. `revocations` is this replica's view of revoked sessions and the feed of
 //! it to the other services; `hints` are how replicas of auth hear of each other sooner than by reading the database.
 
 mod accounts;
+mod common_passwords;
 mod config;
 mod grpc;
 mod hints;
@@ -14,6 +15,7 @@ mod revocations;
 mod serve;
 mod sessions;
 pub mod store;
+mod throttle;
 mod validate;
 
 pub use config::Config;

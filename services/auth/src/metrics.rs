@@ -21,14 +21,14 @@ impl Metrics {
             registry: Registry::new(),
             registrations: IntCounter::new("aetherconnect_auth_registrations_total", "Users registered.")?,
             logins: IntCounterVec::new(
-                Opts::new("aetherconnect_auth_logins_total", "Logins by result: ok or failed."),
+                Opts::new("aetherconnect_auth_logins_total", "Logins by result: ok, failed or throttled."),
                 &["result"],
             )?,
             revocations: IntCounter::new("aetherconnect_auth_revocations_total", "Sessions revoked by this replica.")?,
             watchers: IntGauge::new("aetherconnect_auth_revocation_watchers", "Open streams of revocations.")?,
             hash_seconds: Histogram::with_opts(hash_seconds.buckets(buckets))?,
         };
-        for result in ["ok", "failed"] {
+        for result in ["ok", "failed", "throttled"] {
             metrics.logins.with_label_values(&[result]);
         }
         metrics.registry.register(Box::new(metrics.registrations.clone()))?;

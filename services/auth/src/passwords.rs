@@ -15,7 +15,7 @@ use anyhow::anyhow;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use prometheus::Histogram;
 use tokio::{
-    sync::{Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
 
@@ -46,6 +46,9 @@ fn verify(password: &Secret, hash: &Secret) -> anyhow::Result<bool> {
 /// Each hash takes 19 MiB: as many as this fit into the memory that a pod has by default, however many cores its node has.
 const MOST_AT_ONCE: usize = 16;
 
+/// The right to hash one password now.
+pub(crate) struct Turn(#[allow(dead_code)] OwnedSemaphorePermit);
+
 /// Hashes passwords and compares them with hashes.
 pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
@@ -72,30 +75,36 @@ impl Passwords {
         Ok(Self { permits: Arc::new(Semaphore::new(turns)), jobs, nobodys, seconds })
     }
 
+    /// Waits for a turn. Whoever has to look at something first that may spare the hash does so while holding it.
+    pub(crate) async fn turn(&self) -> Result<Turn, Error> {
+        // A caller who gave up leaves the queue here; one whose turn has come keeps its place until the end.
+        let turn = timeout(LONGEST_WAIT, Arc::clone(&self.permits).acquire_owned()).await;
+        let turn = turn.map_err(|_| Error::unavailable(anyhow!("too many passwords wait to be hashed")))?;
+        turn.map(Turn).map_err(Error::internal)
+    }
+
     /// The PHC string of a password.
-    pub(crate) async fn hash(&self, password: Secret) -> Result<Secret, Error> {
-        self.run(move || hash(&password)).await
+    pub(crate) async fn hash(&self, turn: Turn, password: Secret) -> Result<Secret, Error> {
+        self.run(turn, move || hash(&password)).await
     }
 
     /// Whether the password is the one that was hashed. Without a hash it never is, after the same time.
     pub(crate) async fn matches(&self, password: Secret, hash: Option<Secret>) -> Result<bool, Error> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobodys.clone());
-        Ok(self.run(move || verify(&password, &hash)).await? && known)
+        let turn = self.turn().await?;
+        Ok(self.run(turn, move || verify(&password, &hash)).await? && known)
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        // A caller who gave up leaves the queue here; one whose turn has come keeps its place until the end.
-        let turn = timeout(LONGEST_WAIT, Arc::clone(&self.permits).acquire_owned()).await;
-        let turn = turn.map_err(|_| Error::unavailable(anyhow!("too many passwords wait to be hashed")))?;
-        let permit = turn.map_err(Error::internal)?;
         let seconds = self.seconds.clone();
         let (tell, told) = oneshot::channel();
         let job: Job = Box::new(move || {
-            let _permit = permit;
+            let _turn = turn;
             let _timer = seconds.start_timer();
             // Nobody may wait for it any more.
             let _ = tell.send(work());
@@ -128,7 +137,8 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_own_hash_alone() {
         let passwords = passwords().await;
-        let hash = passwords.hash(Secret::new("correct horse")).await.expect("hashed");
+        let turn = passwords.turn().await.expect("free");
+        let hash = passwords.hash(turn, Secret::new("correct horse")).await.expect("hashed");
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
         assert!(passwords.matches(Secret::new("correct horse"), Some(hash.clone())).await.expect("compared"));
         assert!(!passwords.matches(Secret::new("correct house"), Some(hash)).await.expect("compared"));

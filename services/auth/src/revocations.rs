@@ -17,7 +17,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{PAGE, Revoked, Store, StoreError};
+use crate::{
+    store::{PAGE, Revoked, Store, StoreError},
+    throttle,
+};
 
 const READ_EVERY: Duration = Duration::from_secs(1);
 /// A mark may become visible only after a later one: so far back each reading looks again.
@@ -134,6 +137,7 @@ impl Revocations {
                 }
             }
         }
+        while matches!(store.forget_failures(now - throttle::MEMORY).await, Ok(1..)) {}
         if sessions > 0 {
             tracing::info!(sessions, "forgot sessions that were over");
         }

@@ -17,6 +17,7 @@ use crate::{
     revocations::Revocations,
     sessions::Sessions,
     store::{Database, Store},
+    throttle::Throttle,
 };
 
 const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -79,6 +80,11 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     let accounts = Accounts {
         store: Arc::clone(&store),
         passwords: Passwords::new(metrics.hash_seconds.clone()).await?,
+        throttle: Throttle {
+            store: Arc::clone(&store),
+            per_address: config.failures_per_address,
+            per_account: config.failures_per_account,
+        },
         sessions: Arc::clone(&sessions),
         metrics: Arc::clone(&metrics),
     };

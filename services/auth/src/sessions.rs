@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aether_common::{
-    Error, Secret,
-    tokens::{ACCESS_LIFETIME, Claims, Keys, TokenKind, WEBSOCKET_LIFETIME},
+    Code, Error, Secret,
+    client::Client,
+    tokens::{ACCESS_LIFETIME, Claims, Keys, TokenKind, WEBSOCKET_LIFETIME, is_session_id},
 };
 use chrono::{DateTime, SubsecRound as _, Utc};
 use prometheus::IntCounter;
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     revocations::Revocations,
-    store::{NewSession, Store, User},
+    store::{NewSession, Own, Revoked, Session, Store, User},
 };
 
 /// Who makes a call: the user as the database knows it now, and what the token says.
@@ -34,10 +35,16 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// A session that begins now.
-    pub(crate) fn new_session() -> NewSession {
+    pub(crate) fn new_session(client: &Client) -> NewSession {
         // Databases keep less than nanoseconds, and what is told first must be what is told later.
         let created_at = Utc::now().trunc_subsecs(3);
-        NewSession { id: uuid::Uuid::new_v4().to_string(), created_at, expires_at: created_at + ACCESS_LIFETIME }
+        NewSession {
+            id: uuid::Uuid::new_v4().to_string(),
+            created_at,
+            expires_at: created_at + ACCESS_LIFETIME,
+            address: client.network(),
+            user_agent: client.agent.clone(),
+        }
     }
 
     /// The access token of a session, which lives as long.
@@ -76,14 +83,41 @@ impl Sessions {
     /// Revokes the caller's session: for this replica at once, for all others within a second.
     pub(crate) async fn log_out(&self, caller: &Caller) -> Result<(), Error> {
         let revoked = self.store.revoke(&caller.claims.sid).await?.ok_or_else(Error::unauthenticated)?;
-        if let Some(announce) = &self.announce {
-            // A hint, no more: without it the others read the database a moment later.
-            let _ = announce.try_send(revoked.id.clone());
-        }
-        self.revocations.insert(revoked);
-        self.revoked.inc();
+        self.tell(&[revoked]);
         tracing::info!(user_id = caller.user.id, "logged out");
         Ok(())
+    }
+
+    /// The caller's live sessions.
+    pub(crate) async fn list(&self, caller: &Caller) -> Result<Vec<Session>, Error> {
+        Ok(self.store.sessions(caller.user.id, Utc::now()).await?)
+    }
+
+    /// Revokes live sessions of the caller, and says which.
+    pub(crate) async fn revoke(&self, caller: &Caller, which: Own<'_>) -> Result<Vec<Revoked>, Error> {
+        let not_found = || Error::new(Code::NotFound, "SESSION_NOT_FOUND", "Session not found");
+        if matches!(which, Own::One(id) if !is_session_id(id)) {
+            return Err(not_found());
+        }
+        let revoked = self.store.revoke_own(caller.user.id, which, Utc::now()).await?;
+        if revoked.is_empty() && matches!(which, Own::One(_)) {
+            return Err(not_found());
+        }
+        self.tell(&revoked);
+        tracing::info!(user_id = caller.user.id, sessions = revoked.len(), "revoked sessions");
+        Ok(revoked)
+    }
+
+    /// Tells everybody of sessions that the database has marked.
+    pub(crate) fn tell(&self, revoked: &[Revoked]) {
+        if let (Some(announce), Some(one)) = (&self.announce, revoked.first()) {
+            // A hint, no more: without it the others read the database a moment later. Any one makes them read all.
+            let _ = announce.try_send(one.id.clone());
+        }
+        for session in revoked {
+            self.revocations.insert(session.clone());
+            self.revoked.inc();
+        }
     }
 }
 
@@ -96,5 +130,6 @@ fn claims(user: &User, session: &str, kind: TokenKind, now: DateTime<Utc>, exp: 
         kind,
         iat: now.timestamp(),
         exp,
+        nbf: None,
     }
 }

@@ -2,8 +2,11 @@
 
 use aether_common::Error;
 
+use crate::common_passwords;
+
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_LOCAL_PART: usize = 64;
+const SHORTEST_PASSWORD: usize = 8;
 const LONGEST_PASSWORD: usize = 128;
 const LONGEST_NAME: usize = 64;
 /// Names that would pass for somebody who is no user: `system` makes the public room.
@@ -27,17 +30,22 @@ impl Form {
         email.to_owned()
     }
 
-    /// A password to be.
-    pub(crate) fn new_password(&mut self, value: &str) {
-        let long_enough = (8..=LONGEST_PASSWORD).contains(&value.chars().count());
-        self.require(long_enough, "password", format!("must have 8 to {LONGEST_PASSWORD} characters"));
+    /// A password to be, of a user with these names.
+    pub(crate) fn new_password(&mut self, field: &str, value: &str, names: [&str; 2]) {
+        let right_length = (SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&value.chars().count());
+        let mend = format!("must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters");
+        self.require(right_length, field, mend);
+        self.require(!common_passwords::contains(value), field, "is one of the commonest, choose another");
+        let password = value.to_lowercase();
+        let is_name = names.iter().any(|name| !name.is_empty() && name.to_lowercase() == password);
+        self.require(!is_name, field, "must not be your user name or e-mail address");
     }
 
     /// A password that is tried.
-    pub(crate) fn password(&mut self, value: &str) {
-        self.require(!value.is_empty(), "password", "must be given");
+    pub(crate) fn password(&mut self, field: &str, value: &str) {
+        self.require(!value.is_empty(), field, "must be given");
         let short_enough = value.chars().count() <= LONGEST_PASSWORD;
-        self.require(short_enough, "password", format!("must have at most {LONGEST_PASSWORD} characters"));
+        self.require(short_enough, field, format!("must have at most {LONGEST_PASSWORD} characters"));
     }
 
     /// A user name.
@@ -121,7 +129,7 @@ mod tests {
     fn every_field_that_is_wrong_is_named() {
         let mut form = Form::default();
         form.email("ada");
-        form.new_password("short");
+        form.new_password("password", "short", ["", ""]);
         form.username("a!");
         form.name("firstName", "  ");
         let message = form.check().expect_err("refused").message;
@@ -130,11 +138,29 @@ mod tests {
         }
     }
 
+    fn refused(password: &str) -> bool {
+        let mut form = Form::default();
+        form.new_password("newPassword", password, ["ada_lovelace", "ada@example.com"]);
+        let refusal = form.check().err().map(|error| error.message);
+        assert!(refusal.as_ref().is_none_or(|message| message.starts_with("newPassword ")), "{refusal:?}");
+        refusal.is_some()
+    }
+
     #[test]
     fn a_password_is_measured_in_characters() {
-        let mut form = Form::default();
-        form.new_password("пароль12");
-        form.new_password(&"ß".repeat(128));
-        assert!(form.check().is_ok());
+        for fine in ["парол-12", "🐎🐎🐎🐎🐎🐎🐎🐎", "        ", &"ß".repeat(128)] {
+            assert!(!refused(fine), "{fine}");
+        }
+        for bad in ["", "1234567", "🐎🐎🐎🐎🐎🐎🐎", &"a".repeat(129), &"ß".repeat(129)] {
+            assert!(refused(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_common_password_and_ones_own_name_are_refused_whatever_their_case() {
+        for bad in ["password1", "PASSWORD1", "Ada_Lovelace", "ADA@example.com"] {
+            assert!(refused(bad), "{bad}");
+        }
+        assert!(!refused("ada_lovelace is my name"));
     }
 }

@@ -136,7 +136,7 @@ async fn bad_input_is_told_field_by_field() {
         let refusal = Error::from(replica.client.clone().register(bad).await.unwrap_err());
         assert_eq!(refusal.code, Code::Invalid);
         let fields: Vec<_> = refusal.fields.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(fields, ["email", "password", "username"]);
+        assert_eq!(fields, ["email", "username", "password"]);
         assert_eq!(log_in(&replica.client, "ada", "").await.unwrap_err().code, Code::Invalid);
         for name in ["system", "ad", "a b c", "ünal"] {
             let bad = RegisterRequest { email: "a@example.com".into(), ..registration(name) };

@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
-use aether_auth::store::{Changes, NewSession, NewUser, Store, StoreError};
+use aether_auth::store::{Changes, Failures, NewSession, NewUser, Own, PasswordChange, Store, StoreError};
 use aether_common::Secret;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use futures::future::join_all;
@@ -40,6 +40,14 @@ conformance!(
     sessions_that_are_over_are_forgotten,
     migrating_twice_changes_nothing,
     a_session_id_in_use_is_a_fault_and_not_a_taken_name,
+    a_users_live_sessions_are_listed_newest_first,
+    of_a_users_sessions_those_that_are_meant_are_revoked,
+    a_new_password_ends_all_other_sessions_and_those_that_the_old_one_opens,
+    a_password_changes_only_from_what_it_was_and_in_a_live_session,
+    a_session_opened_while_its_password_changes_is_never_left_alive,
+    failed_logins_are_counted_by_one_at_a_time,
+    an_address_is_familiar_once_its_user_logged_in_there,
+    a_taken_name_is_known_before_it_is_registered,
 );
 
 async fn open(url: &str) -> Arc<dyn Store> {
@@ -57,9 +65,13 @@ fn user(name: &str) -> NewUser {
         username: name.to_owned(),
         first_name: "Ada".into(),
         last_name: "Lovelace".into(),
-        password_hash: Secret::new("$argon2id$…"),
+        password_hash: hash(),
         roles: vec!["user".into(), "moderator".into()],
     }
+}
+
+fn hash() -> Secret {
+    Secret::new("$argon2id$…")
 }
 
 fn now() -> DateTime<Utc> {
@@ -67,7 +79,8 @@ fn now() -> DateTime<Utc> {
 }
 
 fn session(id: &str) -> NewSession {
-    NewSession { id: id.into(), created_at: now(), expires_at: now() + TimeDelta::hours(1) }
+    let (address, user_agent) = (Some("192.0.2.1".into()), Some("Firefox".into()));
+    NewSession { id: id.into(), created_at: now(), expires_at: now() + TimeDelta::hours(1), address, user_agent }
 }
 
 async fn a_user_is_found_by_email_whatever_its_case(store: Arc<dyn Store>) {
@@ -128,7 +141,7 @@ async fn a_session_is_its_users_until_it_is_over(store: Arc<dyn Store>) {
     assert_eq!(store.session_user("s1", bob.id, now()).await.unwrap(), None);
     assert_eq!(store.session_user("s3", ada.id, now()).await.unwrap(), None);
     assert_eq!(store.session_user("s1", ada.id, first.expires_at).await.unwrap(), None);
-    store.open_session(ada.id, &session("s3")).await.unwrap();
+    assert!(store.open_session(ada.id, &session("s3"), &hash()).await.unwrap());
     assert_eq!(store.session_user("s3", ada.id, now()).await.unwrap(), Some(ada));
 }
 
@@ -143,8 +156,8 @@ async fn a_revoked_session_is_nobodys_for_ever(store: Arc<dyn Store>) {
 async fn revoked_sessions_are_listed_until_they_are_over(store: Arc<dyn Store>) {
     let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
     let second = session("s2");
-    store.open_session(ada.id, &second).await.unwrap();
-    store.open_session(ada.id, &session("s3")).await.unwrap();
+    assert!(store.open_session(ada.id, &second, &hash()).await.unwrap());
+    assert!(store.open_session(ada.id, &session("s3"), &hash()).await.unwrap());
     let first = store.revoke("s1").await.unwrap().unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     let later = store.revoke("s2").await.unwrap().unwrap();
@@ -179,7 +192,7 @@ async fn a_name_that_is_taken_is_not_changed_to(store: Arc<dyn Store>) {
 
 async fn sessions_that_are_over_are_forgotten(store: Arc<dyn Store>) {
     let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
-    store.open_session(ada.id, &NewSession { expires_at: now(), ..session("s2") }).await.unwrap();
+    assert!(store.open_session(ada.id, &NewSession { expires_at: now(), ..session("s2") }, &hash()).await.unwrap());
     assert_eq!(store.forget_expired(now()).await.unwrap(), 1);
     assert!(store.session_user("s1", ada.id, now()).await.unwrap().is_some());
 }
@@ -194,4 +207,131 @@ async fn a_session_id_in_use_is_a_fault_and_not_a_taken_name(store: Arc<dyn Stor
     assert!(matches!(store.register(&user("bob"), &session("s1")).await, Err(StoreError::Fault(_))));
     // Nothing was left behind.
     store.register(&user("bob"), &session("s2")).await.unwrap();
+}
+
+async fn ids_of(store: &dyn Store, user: i64) -> Vec<String> {
+    store.sessions(user, now()).await.unwrap().into_iter().map(|session| session.id).collect()
+}
+
+async fn a_users_live_sessions_are_listed_newest_first(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    store.register(&user("bob"), &session("b1")).await.unwrap();
+    let later = |id, seconds| NewSession { created_at: now() + TimeDelta::seconds(seconds), ..session(id) };
+    let newest = later("s2", 20);
+    for session in [&newest, &later("s3", 10), &NewSession { expires_at: now(), ..session("over") }, &session("s4")] {
+        assert!(store.open_session(ada.id, session, &hash()).await.unwrap());
+    }
+    store.revoke("s4").await.unwrap();
+    assert_eq!(ids_of(&*store, ada.id).await, ["s2", "s3", "s1"]);
+    let listed = store.sessions(ada.id, now()).await.unwrap().remove(0);
+    assert_eq!((listed.created_at, listed.expires_at), (newest.created_at, newest.expires_at));
+    assert_eq!((listed.address, listed.user_agent), (newest.address, newest.user_agent));
+}
+
+async fn of_a_users_sessions_those_that_are_meant_are_revoked(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    let bob = store.register(&user("bob"), &session("b1")).await.unwrap();
+    for id in ["s2", "s3", "s4"] {
+        assert!(store.open_session(ada.id, &session(id), &hash()).await.unwrap());
+    }
+    let revoke = async |which| {
+        let revoked = store.revoke_own(ada.id, which, now()).await.unwrap();
+        let mut ids: Vec<_> = revoked.into_iter().map(|revoked| revoked.id).collect();
+        ids.sort();
+        ids
+    };
+    for others in ["b1", "s5", ""] {
+        assert!(revoke(Own::One(others)).await.is_empty(), "{others}");
+    }
+    assert_eq!(revoke(Own::One("s2")).await, ["s2"]);
+    assert!(revoke(Own::One("s2")).await.is_empty(), "it has ended already");
+    assert_eq!(revoke(Own::AllBut("s3")).await, ["s1", "s4"]);
+    assert_eq!(ids_of(&*store, ada.id).await, ["s3"]);
+    assert_eq!(revoke(Own::All).await, ["s3"]);
+    assert_eq!(ids_of(&*store, bob.id).await, ["b1"]);
+    let told = store.revoked((DateTime::UNIX_EPOCH, ""), now()).await.unwrap();
+    assert_eq!(told.len(), 4);
+}
+
+async fn a_new_password_ends_all_other_sessions_and_those_that_the_old_one_opens(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    assert!(store.open_session(ada.id, &session("s2"), &hash()).await.unwrap());
+    let new = Secret::new("new");
+    let change = PasswordChange { user: ada.id, session: "s1", old: &hash(), new: &new, now: now() };
+    let revoked = store.change_password(&change).await.unwrap().unwrap();
+    assert_eq!(revoked.iter().map(|revoked| revoked.id.as_str()).collect::<Vec<_>>(), ["s2"]);
+    assert_eq!(store.password_hash(ada.id).await.unwrap(), Some(new.clone()));
+    assert!(!store.open_session(ada.id, &session("s3"), &hash()).await.unwrap(), "the old password opens nothing");
+    assert!(store.open_session(ada.id, &session("s4"), &new).await.unwrap());
+    assert_eq!(ids_of(&*store, ada.id).await.len(), 2);
+}
+
+async fn a_password_changes_only_from_what_it_was_and_in_a_live_session(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    let bob = store.register(&user("bob"), &session("b1")).await.unwrap();
+    store.open_session(ada.id, &session("s2"), &hash()).await.unwrap();
+    store.revoke("s2").await.unwrap();
+    let (other, new) = (Secret::new("other"), Secret::new("new"));
+    for (user, session, old) in [(ada.id, "s1", &other), (ada.id, "s2", &hash()), (bob.id, "s1", &hash())] {
+        let change = PasswordChange { user, session, old, new: &new, now: now() };
+        assert!(store.change_password(&change).await.unwrap().is_none());
+    }
+    for user in [ada.id, bob.id] {
+        assert_eq!(store.password_hash(user).await.unwrap(), Some(hash()));
+    }
+    assert_eq!(ids_of(&*store, ada.id).await, ["s1"]);
+}
+
+async fn a_session_opened_while_its_password_changes_is_never_left_alive(store: Arc<dyn Store>) {
+    for round in 0..10 {
+        let name = format!("ada{round}");
+        let first = format!("first{round}");
+        let ada = store.register(&user(&name), &session(&first)).await.unwrap();
+        let opened = (0..8).map(|n| {
+            let (store, id) = (Arc::clone(&store), format!("s{round}-{n}"));
+            async move { store.open_session(ada.id, &session(&id), &hash()).await.unwrap() }
+        });
+        let (old, new) = (hash(), Secret::new("new"));
+        let change = PasswordChange { user: ada.id, session: &first, old: &old, new: &new, now: now() };
+        let (opened, changed) = tokio::join!(join_all(opened), store.change_password(&change));
+        let revoked = changed.unwrap().unwrap().len();
+        assert_eq!(opened.into_iter().filter(|opened| *opened).count(), revoked);
+        assert_eq!(ids_of(&*store, ada.id).await, [first.as_str()]);
+    }
+}
+
+async fn failed_logins_are_counted_by_one_at_a_time(store: Arc<dyn Store>) {
+    let at = |number| Failures { number, last_at: now() };
+    let (first, second) = (at(1), at(2));
+    assert_eq!(store.failures("a", "here").await.unwrap(), None);
+    assert!(store.set_failures("a", "here", None, &first).await.unwrap());
+    assert!(!store.set_failures("a", "here", None, &second).await.unwrap());
+    assert!(!store.set_failures("a", "here", Some(&at(5)), &second).await.unwrap());
+    assert!(store.set_failures("a", "here", Some(&first), &second).await.unwrap());
+    assert_eq!(store.failures("a", "here").await.unwrap(), Some(second));
+    for (account, address) in [("a", "there"), ("a", ""), ("b", "here")] {
+        assert_eq!(store.failures(account, address).await.unwrap(), None);
+    }
+    store.forget_failures_of("a", "here").await.unwrap();
+    assert_eq!(store.failures("a", "here").await.unwrap(), None);
+    assert!(store.set_failures("a", "here", None, &first).await.unwrap());
+    assert_eq!(store.forget_failures(first.last_at - TimeDelta::seconds(1)).await.unwrap(), 0);
+    assert_eq!(store.forget_failures(first.last_at).await.unwrap(), 1);
+}
+
+async fn an_address_is_familiar_once_its_user_logged_in_there(store: Arc<dyn Store>) {
+    store.register(&user("ada"), &session("s1")).await.unwrap();
+    store.register(&user("bob"), &NewSession { address: None, ..session("b1") }).await.unwrap();
+    store.revoke("s1").await.unwrap();
+    assert!(store.is_familiar("ADA@example.com", "192.0.2.1").await.unwrap());
+    for (email, address) in [("ada@example.com", "192.0.2.2"), ("bob@example.com", "192.0.2.1"), ("", "")] {
+        assert!(!store.is_familiar(email, address).await.unwrap(), "{email} {address}");
+    }
+}
+
+async fn a_taken_name_is_known_before_it_is_registered(store: Arc<dyn Store>) {
+    store.register(&user("ada"), &session("s1")).await.unwrap();
+    assert!(store.is_taken("ADA@example.com", "free").await.unwrap());
+    assert!(store.is_taken("free@example.com", "ADA").await.unwrap());
+    assert!(!store.is_taken("free@example.com", "free").await.unwrap());
 }

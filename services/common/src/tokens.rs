@@ -20,6 +20,9 @@ pub const WEBSOCKET_LIFETIME: Duration = Duration::from_secs(60);
 /// The shortest secret that is accepted, in bytes: as long as the hash.
 pub const SHORTEST_SECRET: usize = 32;
 
+/// How far apart the clocks of two replicas may be, in seconds.
+const SKEW: i64 = 300;
+
 /// Ours are a tenth of this, in bytes; a longer one would not fit into a header of a call to another service.
 const LONGEST_TOKEN: usize = 8 * 1024;
 
@@ -32,6 +35,17 @@ pub enum TokenKind {
     /// For opening a Socket.IO connection.
     #[serde(rename = "ws")]
     WebSocket,
+}
+
+impl TokenKind {
+    /// In seconds.
+    fn lifetime(self) -> i64 {
+        let lifetime = match self {
+            Self::Access => ACCESS_LIFETIME,
+            Self::WebSocket => WEBSOCKET_LIFETIME,
+        };
+        i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)
+    }
 }
 
 /// What a token says.
@@ -52,6 +66,20 @@ pub struct Claims {
     pub iat: i64,
     /// When it runs out, in seconds since 1970.
     pub exp: i64,
+    /// From when on it may be used; ours may at once, and don't say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
+}
+
+/// Whether a text may be a user's id: ascending numbers that the database gives, in digits.
+fn is_user_id(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0') && text.parse::<i64>().is_ok()
+}
+
+/// Whether a text may be a session's id: anything else need not be looked for in a database.
+#[must_use]
+pub fn is_session_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// Why a token was refused: for logs and tests; its holder only sees "Unauthorized".
@@ -130,6 +158,9 @@ impl Keys {
             return Err(TokenError::Invalid("too long".into()));
         }
         let header = jsonwebtoken::decode_header(token).map_err(invalid)?;
+        if header.crit.is_some() || header.enc.is_some() || header.zip.is_some() {
+            return Err(TokenError::Invalid("header asks for what isn't known here".into()));
+        }
         let key = std::iter::once(&self.current)
             .chain(&self.previous)
             .find(|key| header.kid.as_deref() == Some(&key.id))
@@ -142,8 +173,12 @@ impl Keys {
         if claims.kind != self.kind {
             return Err(TokenError::Invalid("another kind of token".into()));
         }
-        if claims.sub.is_empty() || !claims.sub.bytes().all(|b| b.is_ascii_digit()) || claims.sid.is_empty() {
+        if !is_user_id(&claims.sub) || !is_session_id(&claims.sid) {
             return Err(TokenError::Invalid("no user or session".into()));
+        }
+        let starts = claims.nbf.map_or(claims.iat, |nbf| nbf.max(claims.iat));
+        if starts > now.timestamp() + SKEW || claims.exp.saturating_sub(claims.iat) > self.kind.lifetime() {
+            return Err(TokenError::Invalid("not of this time".into()));
         }
         if claims.exp <= now.timestamp() {
             return Err(TokenError::Expired);
@@ -221,6 +256,7 @@ mod tests {
             kind,
             iat: now.timestamp(),
             exp: now.timestamp() + 60,
+            nbf: None,
         }
     }
 
@@ -263,10 +299,30 @@ mod tests {
     fn a_validly_signed_token_without_a_user_is_refused() {
         let now = Utc::now();
         let keys = Keys::new(TokenKind::Access, &secret("a"), None);
-        for sub in ["", "system", "-1", "1 "] {
+        for sub in ["", "system", "-1", "1 ", "0", "01", "9223372036854775808"] {
             let claims = Claims { sub: sub.into(), ..claims(TokenKind::Access, now) };
             assert!(keys.verify(&keys.sign(&claims).expect("signed"), now).is_err(), "{sub:?}");
         }
+    }
+
+    #[test]
+    fn a_validly_signed_token_of_another_time_or_of_no_session_is_refused() {
+        let now = Utc::now();
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        let (fine, at) = (claims(TokenKind::Access, now), now.timestamp());
+        let lifetime = TokenKind::Access.lifetime();
+        for odd in [
+            Claims { iat: at + SKEW + 1, exp: at + SKEW + 60, ..fine.clone() },
+            Claims { nbf: Some(at + SKEW + 1), ..fine.clone() },
+            Claims { exp: at + lifetime + 1, ..fine.clone() },
+            Claims { iat: i64::MIN, exp: i64::MAX, ..fine.clone() },
+            Claims { sid: String::new(), ..fine.clone() },
+            Claims { sid: "a\0b".into(), ..fine.clone() },
+        ] {
+            assert!(keys.verify(&keys.sign(&odd).expect("signed"), now).is_err(), "{odd:?}");
+        }
+        let behind = Claims { iat: at + SKEW, exp: at + SKEW + 60, nbf: Some(at - 1), ..fine };
+        assert!(keys.verify(&keys.sign(&behind).expect("signed"), now).is_ok());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 
 use aether_common::{
     Error,
+    client::Client,
     grpc::{Caller, bearer},
     guard::Identity,
 };
@@ -39,6 +40,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The client as the auth service is told of it.
+    pub(crate) fn client(&self, headers: &HeaderMap) -> Client {
+        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Client { address: Some(self.address), agent }
+    }
+
     /// A caller without a token.
     pub(crate) fn anonymous(&self) -> Caller {
         Caller { token: None, request_id: self.request_id.clone() }
@@ -68,7 +75,10 @@ impl FromRequestParts<App> for Session {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let context = Context::from_request_parts(parts, app).await?;
-        let token = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer);
+        let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+        // Of two, who knows which one a proxy before us has looked at?
+        let value = values.next().filter(|_| values.next().is_none());
+        let token = value.and_then(|v| v.to_str().ok()).and_then(bearer);
         let token = token.ok_or_else(Error::unauthenticated)?;
         let identity = app.guard.check(token, &context.request_id).await?;
         // Set once: only one guard runs for each request.

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, any, delete, get, post},
+    routing::{MethodRouter, any, delete, get, post, put},
 };
 use hyper::body::Body as _;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -37,6 +37,9 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/auth/logout",             shaped(says("Unauthorized"), post(auth::logout::post))),
         ("/api/auth/ws-token",           shaped(GUARDED, get(auth::ws_token::get))),
         ("/api/auth/profile",            shaped(GUARDED, get(auth::profile::get).put(auth::profile::put))),
+        ("/api/auth/password",           shaped(GUARDED, put(auth::password::put))),
+        ("/api/auth/sessions",           shaped(GUARDED, get(auth::sessions::get).delete(auth::sessions::delete))),
+        ("/api/auth/sessions/{id}",      shaped(GUARDED, delete(auth::sessions::delete_one))),
         ("/api/rooms",                   shaped(GUARDED, get(rooms::list::get).post(rooms::create::post))),
         ("/api/rooms/direct",            shaped(GUARDED, post(rooms::direct::post))),
         ("/api/rooms/public",            shaped(GUARDED, get(rooms::public::get))),

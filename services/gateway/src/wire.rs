@@ -138,7 +138,7 @@ pub(crate) fn milliseconds(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn time(value: Option<Timestamp>) -> Result<String, Error> {
+pub(crate) fn time(value: Option<Timestamp>) -> Result<String, Error> {
     let time = value.and_then(|t| DateTime::from_timestamp(t.seconds, t.nanos.try_into().ok()?));
     time.map(milliseconds).ok_or_else(|| missing("a time"))
 }

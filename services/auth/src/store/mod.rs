@@ -1,6 +1,7 @@
 //! Where users and sessions are kept: one trait, two back ends, one schema.
 
 mod postgres;
+mod records;
 mod sqlite;
 
 use std::{future::Future, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
@@ -17,84 +18,16 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub use self::records::{Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, User};
 use self::{postgres::Postgres, sqlite::Sqlite};
 
 /// How long the database may take before it counts as out of reach.
 pub const DEADLINE: Duration = Duration::from_secs(2);
 /// How many revoked sessions are read at once.
 pub const PAGE: u32 = 5000;
+/// How many sessions of one user are listed at most.
+pub const MOST_LISTED: u32 = 1000;
 const SQLITE_CONSTRAINT_UNIQUE: &str = "2067";
-
-/// A user as kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// Given by the database, ascending.
-    pub id: i64,
-    /// As its owner wrote it; unique whatever the case.
-    pub email: String,
-    /// As its owner wrote it; unique whatever the case.
-    pub username: String,
-    /// The given name.
-    pub first_name: String,
-    /// The family name.
-    pub last_name: String,
-    /// What the user may do.
-    pub roles: Vec<String>,
-    /// When the user registered.
-    pub created_at: DateTime<Utc>,
-    /// When the profile last changed.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// A user to be.
-#[derive(Clone)]
-pub struct NewUser {
-    /// The e-mail address.
-    pub email: String,
-    /// The user name.
-    pub username: String,
-    /// The given name.
-    pub first_name: String,
-    /// The family name.
-    pub last_name: String,
-    /// In PHC form.
-    pub password_hash: Secret,
-    /// What the user may do.
-    pub roles: Vec<String>,
-}
-
-/// A session to be.
-#[derive(Debug, Clone)]
-pub struct NewSession {
-    /// The `sid` of every token of the session.
-    pub id: String,
-    /// Now.
-    pub created_at: DateTime<Utc>,
-    /// When its last token runs out.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// What is to change in a profile.
-#[derive(Debug, Clone, Default)]
-pub struct Changes {
-    /// The given name.
-    pub first_name: Option<String>,
-    /// The family name.
-    pub last_name: Option<String>,
-    /// The user name.
-    pub username: Option<String>,
-}
-
-/// A session that was revoked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoked {
-    /// The session.
-    pub id: String,
-    /// By the clock of the database.
-    pub revoked_at: DateTime<Utc>,
-    /// When it may be forgotten.
-    pub expires_at: DateTime<Utc>,
-}
 
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -157,8 +90,19 @@ pub trait Store: Send + Sync {
     async fn register(&self, user: &NewUser, session: &NewSession) -> Result<User, StoreError>;
     /// The user with this e-mail address, whatever its case, and the password's hash.
     async fn credentials(&self, email: &str) -> Result<Option<(User, Secret)>, StoreError>;
-    /// Makes a session of a user.
-    async fn open_session(&self, user: i64, session: &NewSession) -> Result<(), StoreError>;
+    /// Whether the e-mail address or the user name belongs to somebody.
+    async fn is_taken(&self, email: &str, username: &str) -> Result<bool, StoreError>;
+    /// Makes a session of a user whose password has this hash; false when it has another one by now.
+    async fn open_session(&self, user: i64, session: &NewSession, hash: &Secret) -> Result<bool, StoreError>;
+    /// The hash of a user's password.
+    async fn password_hash(&self, user: i64) -> Result<Option<Secret>, StoreError>;
+    /// Sets a password and revokes all other sessions of the user, both or none. `None`, and nothing is changed, when
+    /// the password isn't the one that it was or the session isn't live any more.
+    async fn change_password(&self, change: &PasswordChange<'_>) -> Result<Option<Vec<Revoked>>, StoreError>;
+    /// A user's live sessions, the newest [`MOST_LISTED`], newest first.
+    async fn sessions(&self, user: i64, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError>;
+    /// Revokes live sessions of a user.
+    async fn revoke_own(&self, user: i64, which: Own<'_>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError>;
     /// The user of a session that is neither revoked nor over.
     async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
     /// The users with these ids or user names, whatever the case.
@@ -172,6 +116,22 @@ pub trait Store: Send + Sync {
     async fn revoked(&self, after: (DateTime<Utc>, &str), now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError>;
     /// Deletes sessions that were over at `before`.
     async fn forget_expired(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
+    /// Failed attempts on an account from an address.
+    async fn failures(&self, account: &str, address: &str) -> Result<Option<Failures>, StoreError>;
+    /// Notes failed attempts, if nobody has noted others than those `expected` meanwhile.
+    async fn set_failures(
+        &self,
+        account: &str,
+        address: &str,
+        expected: Option<&Failures>,
+        new: &Failures,
+    ) -> Result<bool, StoreError>;
+    /// Forgets failed attempts on an account from an address.
+    async fn forget_failures_of(&self, account: &str, address: &str) -> Result<(), StoreError>;
+    /// Forgets failed attempts on all accounts of which the last was at `before` or earlier.
+    async fn forget_failures(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
+    /// Whether the user with this e-mail address has a session, live or not, that was opened from the address.
+    async fn is_familiar(&self, email: &str, address: &str) -> Result<bool, StoreError>;
     /// Whether the database answers and its schema is the one this program knows, or a newer one.
     async fn check(&self) -> Result<(), StoreError>;
     /// Wakes whenever another replica revokes a session; returns when it can no longer hear of it.
@@ -236,7 +196,7 @@ impl Database {
 }
 
 /// The form of an e-mail address or user name in which two that differ by case alone are equal.
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     name.to_lowercase()
 }
 

@@ -1,5 +1,8 @@
 //! Users and sessions in PostgreSQL.
 
+mod failures;
+mod sessions;
+
 use std::time::Duration;
 
 use aether_common::Secret;
@@ -17,7 +20,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Changes, DEADLINE, NewSession, NewUser, PAGE, Revoked, Store, StoreError, User, by, check_schema, key};
+use super::{
+    Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked, Session, Store, StoreError,
+    User, by, check_schema, key,
+};
 
 /// Replicas tell each other of revocations here.
 const CHANNEL: &str = "aetherconnect_auth_revoked";
@@ -112,25 +118,6 @@ fn user(row: &PgRow) -> Result<User, sqlx::Error> {
     })
 }
 
-fn revoked(row: &PgRow) -> Result<Revoked, sqlx::Error> {
-    Ok(Revoked {
-        id: row.try_get("id")?,
-        revoked_at: row.try_get("revoked_at")?,
-        expires_at: row.try_get("expires_at")?,
-    })
-}
-
-async fn insert_session(db: &mut PgConnection, user: i64, session: &NewSession) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(&session.id)
-        .bind(user)
-        .bind(session.created_at)
-        .bind(session.expires_at)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
 async fn register(db: &mut PgConnection, new: &NewUser, session: &NewSession) -> Result<User, sqlx::Error> {
     let mut transaction = db.begin().await?;
     let row = sqlx::query(concat!(
@@ -150,7 +137,7 @@ async fn register(db: &mut PgConnection, new: &NewUser, session: &NewSession) ->
     .fetch_one(&mut *transaction)
     .await?;
     let user = user(&row)?;
-    insert_session(&mut transaction, user.id, session).await?;
+    sessions::open(&mut transaction, user.id, session, None).await?;
     transaction.commit().await?;
     Ok(user)
 }
@@ -176,11 +163,49 @@ impl Store for Postgres {
         row.map(read).transpose()
     }
 
-    async fn open_session(&self, user: i64, session: &NewSession) -> Result<(), StoreError> {
+    async fn is_taken(&self, email: &str, username: &str) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE email_key = $1 OR username_key = $2)");
+        let query = query.bind(key(email)).bind(key(username));
         let mut db = self.lease().await?;
-        by(db.deadline, insert_session(db.get(), user, session)).await?;
+        let taken = by(db.deadline, query.fetch_one(db.get())).await?;
         db.end();
-        Ok(())
+        Ok(taken)
+    }
+
+    async fn password_hash(&self, user: i64) -> Result<Option<Secret>, StoreError> {
+        let query = sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1").bind(user);
+        let mut db = self.lease().await?;
+        let hash: Option<String> = by(db.deadline, query.fetch_optional(db.get())).await?;
+        db.end();
+        Ok(hash.map(Secret::new))
+    }
+
+    async fn open_session(&self, user: i64, session: &NewSession, hash: &Secret) -> Result<bool, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, sessions::open(db.get(), user, session, Some(hash))).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn change_password(&self, change: &PasswordChange<'_>) -> Result<Option<Vec<Revoked>>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, sessions::change_password(db.get(), change)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn sessions(&self, user: i64, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, sessions::list(db.get(), user, now)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn revoke_own(&self, user: i64, which: Own<'_>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, sessions::revoke(db.get(), user, which, now)).await?;
+        db.end();
+        Ok(done)
     }
 
     async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
@@ -235,7 +260,7 @@ impl Store for Postgres {
         let mut db = self.lease().await?;
         let row = by(db.deadline, query.bind(session).bind(CHANNEL).fetch_optional(db.get())).await?;
         db.end();
-        Ok(row.as_ref().map(revoked).transpose()?)
+        Ok(row.as_ref().map(sessions::revoked).transpose()?)
     }
 
     async fn revoked(&self, after: (DateTime<Utc>, &str), now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
@@ -247,7 +272,7 @@ impl Store for Postgres {
         let mut db = self.lease().await?;
         let rows = by(db.deadline, query.fetch_all(db.get())).await?;
         db.end();
-        Ok(rows.iter().map(revoked).collect::<Result<_, _>>()?)
+        Ok(rows.iter().map(sessions::revoked).collect::<Result<_, _>>()?)
     }
 
     async fn forget_expired(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
@@ -258,6 +283,47 @@ impl Store for Postgres {
         let done = by(db.deadline, query.bind(before).execute(db.get())).await?;
         db.end();
         Ok(done.rows_affected())
+    }
+
+    async fn failures(&self, account: &str, address: &str) -> Result<Option<Failures>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, failures::read(db.get(), account, address)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn set_failures(
+        &self,
+        account: &str,
+        address: &str,
+        expected: Option<&Failures>,
+        new: &Failures,
+    ) -> Result<bool, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, failures::set(db.get(), account, address, expected, new)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn forget_failures_of(&self, account: &str, address: &str) -> Result<(), StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, failures::forget(db.get(), account, address)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn forget_failures(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, failures::forget_before(db.get(), before)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn is_familiar(&self, email: &str, address: &str) -> Result<bool, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, failures::is_familiar(db.get(), email, address)).await?;
+        db.end();
+        Ok(done)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

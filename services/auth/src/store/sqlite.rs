@@ -1,5 +1,8 @@
 //! Users and sessions in a file, for one process. Times are microseconds since 1970.
 
+mod failures;
+mod sessions;
+
 use std::{path::Path, time::Duration};
 
 use aether_common::Secret;
@@ -13,7 +16,10 @@ use sqlx::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Changes, DEADLINE, NewSession, NewUser, PAGE, Revoked, Store, StoreError, User, by, check_schema, key};
+use super::{
+    Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked, Session, Store, StoreError,
+    User, by, check_schema, key,
+};
 
 macro_rules! user_columns {
     () => {
@@ -87,21 +93,6 @@ fn user(row: &SqliteRow) -> Result<User, sqlx::Error> {
     })
 }
 
-fn revoked(row: &SqliteRow) -> Result<Revoked, sqlx::Error> {
-    Ok(Revoked { id: row.try_get("id")?, revoked_at: time(row, "revoked_at")?, expires_at: time(row, "expires_at")? })
-}
-
-async fn insert_session(db: impl sqlx::SqliteExecutor<'_>, user: i64, session: &NewSession) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(&session.id)
-        .bind(user)
-        .bind(session.created_at.timestamp_micros())
-        .bind(session.expires_at.timestamp_micros())
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
 async fn register(pool: &SqlitePool, new: &NewUser, session: &NewSession) -> Result<User, sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let row = sqlx::query(concat!(
@@ -121,7 +112,7 @@ async fn register(pool: &SqlitePool, new: &NewUser, session: &NewSession) -> Res
     .fetch_one(&mut *transaction)
     .await?;
     let user = user(&row)?;
-    insert_session(&mut *transaction, user.id, session).await?;
+    sessions::open(&mut transaction, user.id, session, None).await?;
     transaction.commit().await?;
     Ok(user)
 }
@@ -139,8 +130,37 @@ impl Store for Sqlite {
         row.map(read).transpose()
     }
 
-    async fn open_session(&self, user: i64, session: &NewSession) -> Result<(), StoreError> {
-        by(deadline(), insert_session(&self.pool, user, session)).await
+    async fn is_taken(&self, email: &str, username: &str) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM users WHERE email_key = $1 OR username_key = $2)");
+        let query = query.bind(key(email)).bind(key(username));
+        let taken = by(deadline(), query.fetch_one(&self.pool)).await?;
+        Ok(taken)
+    }
+
+    async fn password_hash(&self, user: i64) -> Result<Option<Secret>, StoreError> {
+        let query = sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1").bind(user);
+        let hash: Option<String> = by(deadline(), query.fetch_optional(&self.pool)).await?;
+        Ok(hash.map(Secret::new))
+    }
+
+    async fn open_session(&self, user: i64, session: &NewSession, hash: &Secret) -> Result<bool, StoreError> {
+        let work = async { sessions::open(&mut *self.pool.acquire().await?, user, session, Some(hash)).await };
+        by(deadline(), work).await
+    }
+
+    async fn change_password(&self, change: &PasswordChange<'_>) -> Result<Option<Vec<Revoked>>, StoreError> {
+        let work = async { sessions::change_password(&mut *self.pool.acquire().await?, change).await };
+        by(deadline(), work).await
+    }
+
+    async fn sessions(&self, user: i64, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError> {
+        let work = async { sessions::list(&mut *self.pool.acquire().await?, user, now).await };
+        by(deadline(), work).await
+    }
+
+    async fn revoke_own(&self, user: i64, which: Own<'_>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
+        let work = async { sessions::revoke(&mut *self.pool.acquire().await?, user, which, now).await };
+        by(deadline(), work).await
     }
 
     async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
@@ -192,7 +212,7 @@ impl Store for Sqlite {
         );
         let query = query.bind(session).bind(Utc::now().timestamp_micros());
         let row = by(deadline(), query.fetch_optional(&self.pool)).await?;
-        Ok(row.as_ref().map(revoked).transpose()?)
+        Ok(row.as_ref().map(sessions::revoked).transpose()?)
     }
 
     async fn revoked(&self, after: (DateTime<Utc>, &str), now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError> {
@@ -203,13 +223,44 @@ impl Store for Sqlite {
         let query =
             query.bind(after.0.timestamp_micros()).bind(after.1).bind(now.timestamp_micros()).bind(i64::from(PAGE));
         let rows = by(deadline(), query.fetch_all(&self.pool)).await?;
-        Ok(rows.iter().map(revoked).collect::<Result<_, _>>()?)
+        Ok(rows.iter().map(sessions::revoked).collect::<Result<_, _>>()?)
     }
 
     async fn forget_expired(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
         let query =
             sqlx::query("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 LIMIT 1000)");
         Ok(by(deadline(), query.bind(before.timestamp_micros()).execute(&self.pool)).await?.rows_affected())
+    }
+
+    async fn failures(&self, account: &str, address: &str) -> Result<Option<Failures>, StoreError> {
+        let work = async { failures::read(&mut *self.pool.acquire().await?, account, address).await };
+        by(deadline(), work).await
+    }
+
+    async fn set_failures(
+        &self,
+        account: &str,
+        address: &str,
+        expected: Option<&Failures>,
+        new: &Failures,
+    ) -> Result<bool, StoreError> {
+        let work = async { failures::set(&mut *self.pool.acquire().await?, account, address, expected, new).await };
+        by(deadline(), work).await
+    }
+
+    async fn forget_failures_of(&self, account: &str, address: &str) -> Result<(), StoreError> {
+        let work = async { failures::forget(&mut *self.pool.acquire().await?, account, address).await };
+        by(deadline(), work).await
+    }
+
+    async fn forget_failures(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let work = async { failures::forget_before(&mut *self.pool.acquire().await?, before).await };
+        by(deadline(), work).await
+    }
+
+    async fn is_familiar(&self, email: &str, address: &str) -> Result<bool, StoreError> {
+        let work = async { failures::is_familiar(&mut *self.pool.acquire().await?, email, address).await };
+        by(deadline(), work).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

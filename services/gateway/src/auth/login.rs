@@ -1,7 +1,7 @@
 //! `POST /api/auth/login`
 
 use aether_proto::auth::LoginRequest;
-use axum::extract::State;
+use axum::{extract::State, http::HeaderMap};
 use utoipa::ToSchema;
 
 use super::SessionBody;
@@ -37,14 +37,16 @@ impl FromFields for LoginBody {
             example = json!({"success": false, "message": "password is required"})),
         (status = 401, description = "Unknown user or wrong password", body = ErrorBody,
             example = json!({"success": false, "message": "Invalid credentials"})),
-        (status = 429, description = "Too many attempts from this address", body = ErrorBody,
+        (status = 429, description = "Too many attempts from this address, or too many failed ones on this account", body = ErrorBody,
             example = json!({"success": false, "message": "Too many requests, please try again in 42 seconds"}))))]
 pub(crate) async fn post(
     State(app): State<App>,
     context: Context,
+    headers: HeaderMap,
     Json(body): Json<LoginBody>,
 ) -> Answer<axum::Json<SessionBody>> {
-    let request = context.anonymous().request(LoginRequest { email: body.email, password: body.password })?;
+    let mut request = context.anonymous().request(LoginRequest { email: body.email, password: body.password })?;
+    context.client(&headers).write(request.metadata_mut());
     let session = app.auth.clone().login(request).await?.into_inner();
     Ok(axum::Json(SessionBody {
         success: true,

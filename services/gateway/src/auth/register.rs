@@ -2,7 +2,10 @@
 
 use aether_common::{Code, Error};
 use aether_proto::auth::RegisterRequest;
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use utoipa::ToSchema;
 
 use super::SessionBody;
@@ -19,7 +22,7 @@ use crate::{
 pub(crate) struct RegisterBody {
     #[schema(example = "john@example.com")]
     email: String,
-    #[schema(min_length = 8, example = "correct horse")]
+    #[schema(min_length = 8, max_length = 128, example = "correct horse")]
     password: String,
     #[schema(example = "John")]
     first_name: String,
@@ -54,15 +57,17 @@ impl FromFields for RegisterBody {
 pub(crate) async fn post(
     State(app): State<App>,
     context: Context,
+    headers: HeaderMap,
     Json(body): Json<RegisterBody>,
 ) -> Answer<(StatusCode, axum::Json<SessionBody>)> {
-    let request = context.anonymous().request(RegisterRequest {
+    let mut request = context.anonymous().request(RegisterRequest {
         email: body.email,
         password: body.password,
         first_name: body.first_name,
         last_name: body.last_name,
         username: body.username,
     })?;
+    context.client(&headers).write(request.metadata_mut());
     let session = app.auth.clone().register(request).await.map_err(taken)?.into_inner();
     let body = SessionBody {
         success: true,

@@ -13,9 +13,11 @@ use aether_common::{
     tokens::{Claims, Keys, TokenKind},
 };
 use aether_proto::auth::{
-    CreateWebSocketTokenRequest, CreateWebSocketTokenResponse, GetProfileRequest, GetUsersRequest, GetUsersResponse,
-    LoginRequest, LogoutRequest, LogoutResponse, ProfileResponse, PublicUser, RegisterRequest, RevocationEvent,
-    SessionResponse, UpdateProfileRequest, User, ValidateTokenRequest, ValidateTokenResponse, WatchRevocationsRequest,
+    ChangePasswordRequest, ChangePasswordResponse, CreateWebSocketTokenRequest, CreateWebSocketTokenResponse,
+    GetProfileRequest, GetUsersRequest, GetUsersResponse, ListSessionsRequest, ListSessionsResponse, LoginRequest,
+    LogoutRequest, LogoutResponse, ProfileResponse, PublicUser, RegisterRequest, RevocationEvent, RevokeSessionRequest,
+    RevokeSessionsRequest, RevokeSessionsResponse, RevokedSession, Session, SessionResponse, UpdateProfileRequest,
+    User, ValidateTokenRequest, ValidateTokenResponse, WatchRevocationsRequest,
     auth_service_server::AuthService,
     revocation_event::{Event, Heartbeat, Synced},
 };
@@ -55,8 +57,14 @@ impl FakeAuth {
             kind: TokenKind::Access,
             iat: now,
             exp: now + 3600,
+            nbf: None,
         };
         SessionResponse { user: Some(user), access_token: self.keys.sign(&claims).unwrap() }
+    }
+
+    fn revoke(&self, session_id: String) -> RevokeSessionsResponse {
+        self.state.lock().unwrap().revoked.insert(session_id.clone());
+        RevokeSessionsResponse { revoked: vec![RevokedSession { session_id, expires_at: None }] }
     }
 
     fn caller(&self, metadata: &MetadataMap) -> Result<Claims, Status> {
@@ -169,6 +177,37 @@ impl AuthService for FakeAuth {
     ) -> Answer<CreateWebSocketTokenResponse> {
         self.caller(request.metadata())?;
         Ok(Response::new(CreateWebSocketTokenResponse { token: "a token".to_owned() }))
+    }
+
+    async fn change_password(&self, request: Request<ChangePasswordRequest>) -> Answer<ChangePasswordResponse> {
+        self.caller(request.metadata())?;
+        let wanted = request.into_inner();
+        let mut state = self.state.lock().unwrap();
+        let kept = state.users.iter_mut().find(|(_, password)| *password == wanted.current_password);
+        let wrong = || Error::invalid(vec![("currentPassword".to_owned(), "is wrong".to_owned())]);
+        kept.ok_or_else(wrong)?.1 = wanted.new_password;
+        Ok(Response::new(ChangePasswordResponse { revoked: Vec::new() }))
+    }
+
+    async fn list_sessions(&self, request: Request<ListSessionsRequest>) -> Answer<ListSessionsResponse> {
+        let claims = self.caller(request.metadata())?;
+        let at = Some(Timestamp { seconds: 1_698_400_800, nanos: 0 });
+        let own = Session { id: claims.sid, created_at: at, expires_at: at, current: true, ..Session::default() };
+        Ok(Response::new(ListSessionsResponse { sessions: vec![own] }))
+    }
+
+    async fn revoke_session(&self, request: Request<RevokeSessionRequest>) -> Answer<RevokeSessionsResponse> {
+        let claims = self.caller(request.metadata())?;
+        if request.into_inner().session_id != claims.sid {
+            return Err(Error::new(Code::NotFound, "SESSION_NOT_FOUND", "Session not found").into());
+        }
+        Ok(Response::new(self.revoke(claims.sid)))
+    }
+
+    async fn revoke_sessions(&self, request: Request<RevokeSessionsRequest>) -> Answer<RevokeSessionsResponse> {
+        let claims = self.caller(request.metadata())?;
+        let all = request.into_inner().include_current;
+        Ok(Response::new(if all { self.revoke(claims.sid) } else { RevokeSessionsResponse::default() }))
     }
 
     type WatchRevocationsStream = Pin<Box<dyn Stream<Item = Result<RevocationEvent, Status>> + Send>>;
