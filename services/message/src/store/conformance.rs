@@ -53,6 +53,7 @@ macro_rules! conformance {
     };
 }
 
+mod cost;
 mod rooms;
 
 conformance![

@@ -6,7 +6,7 @@ use aether_common::Error;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    Row as _, SqlitePool,
+    QueryBuilder, Row as _, Sqlite, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
@@ -17,6 +17,8 @@ use crate::model::{ClientId, Listed, Member, Membership, Message, Page, Role, Ro
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
 const BUSY: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;
+/// Statements that insert no more messages than this are kept ready.
+const PREPARED: usize = 16;
 
 /// A store in one file.
 pub(crate) struct SqliteStore {
@@ -44,33 +46,40 @@ impl SqliteStore {
         }
     }
 
+    /// One statement, because each costs a way to SQLite's thread and back: what comes before a message that can't be
+    /// stored stays.
     async fn insert_prefix(&self, messages: &[Message]) -> Result<usize, sqlx::Error> {
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let mut stored = 0;
-        for message in messages {
-            let inserted = sqlx::query(
-                "INSERT INTO messages (id, room_id, seq, user_id, username, content, message_type, client_id, created_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(&message.id)
-            .bind(&message.room_id)
-            .bind(message.seq.cast_signed())
-            .bind(&message.sender.id)
-            .bind(&message.sender.username)
-            .bind(&message.content)
-            .bind(&message.message_type)
-            .bind(message.client_id.as_str())
-            .bind(message.created_at.timestamp_millis())
-            .execute(&mut *transaction)
-            .await;
-            match inserted {
-                Ok(_) => stored += 1,
-                Err(error) if is_duplicate(&error) => break,
-                Err(error) => return Err(error),
-            }
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT OR FAIL INTO messages
+                 (id, room_id, seq, user_id, username, content, message_type, client_id, created_at) ",
+        );
+        query.push_values(messages, |mut row, message| {
+            row.push_bind(&message.id)
+                .push_bind(&message.room_id)
+                .push_bind(message.seq.cast_signed())
+                .push_bind(&message.sender.id)
+                .push_bind(&message.sender.username)
+                .push_bind(&message.content)
+                .push_bind(&message.message_type)
+                .push_bind(message.client_id.as_str())
+                .push_bind(message.created_at.timestamp_millis());
+        });
+        let inserted = query.build().persistent(messages.len() <= PREPARED).execute(&self.writer).await;
+        match inserted {
+            Ok(_) => Ok(messages.len()),
+            Err(error) if is_duplicate(&error) => self.stored(messages).await,
+            Err(error) => Err(error),
         }
-        transaction.commit().await?;
-        Ok(stored)
+    }
+
+    /// How many of the first messages are there.
+    async fn stored(&self, messages: &[Message]) -> Result<usize, sqlx::Error> {
+        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(0) };
+        let query =
+            sqlx::query_scalar("SELECT id FROM messages WHERE room_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
+        let query = query.bind(&first.room_id).bind(first.seq.cast_signed()).bind(last.seq.cast_signed());
+        let there: Vec<String> = query.fetch_all(&self.writer).await?;
+        Ok(messages.iter().zip(there).take_while(|(message, there)| message.id == *there).count())
     }
 
     async fn create(&self, room: &Room, owner: Option<&str>) -> Result<bool, sqlx::Error> {
@@ -256,6 +265,9 @@ impl Store for SqliteStore {
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
+        if messages.is_empty() {
+            return Ok(0);
+        }
         in_time(self.insert_prefix(messages)).await
     }
 
@@ -273,6 +285,22 @@ impl Store for SqliteStore {
         let query = sqlx::query("SELECT * FROM messages WHERE room_id = ? AND seq > ? ORDER BY seq LIMIT ?");
         let query = query.bind(room).bind(i64::try_from(seq).unwrap_or(i64::MAX)).bind(limit);
         in_time(query.fetch_all(&self.readers)).await?.iter().map(message).collect()
+    }
+
+    async fn history(&self, room: &str, page: Page) -> Result<(Vec<Message>, u64), Error> {
+        let query = sqlx::query(
+            "SELECT *, (SELECT MAX(seq) FROM messages WHERE room_id = ?1) AS total FROM messages
+             WHERE room_id = ?1 AND seq <= (SELECT MAX(seq) FROM messages WHERE room_id = ?1) - ?2
+             ORDER BY seq DESC LIMIT ?3",
+        );
+        let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
+        let mut rows = in_time(query.bind(room).bind(skip).bind(page.limit).fetch_all(&self.readers)).await?;
+        rows.reverse();
+        let total = match rows.first() {
+            Some(row) => row.try_get::<i64, _>("total").map_err(Error::internal)?.cast_unsigned(),
+            None => self.tail(room).await?.seq,
+        };
+        Ok((rows.iter().map(message).collect::<Result<_, _>>()?, total))
     }
 
     async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error> {
