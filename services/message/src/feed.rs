@@ -54,6 +54,8 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::model::{ClientId, User, now};
 
@@ -88,6 +90,31 @@ mod tests {
     fn nothing_is_delivered_twice() {
         let mut feed = Feed::after(0);
         assert_eq!(offered(&mut feed, &[1, 1, 2, 1, 2, 3]), [1, 2, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_number_leaves_once_and_in_order_whatever_hints_are_lost_doubled_or_late(
+            start in 0_u64..5,
+            steps in vec((0_u64..60, any::<bool>()), 0..200),
+        ) {
+            let mut feed = Feed::after(start);
+            let (stored, mut delivered) = (start + 60, Vec::new());
+            for (number, look) in steps {
+                if look {
+                    // The store gives a page of what comes next.
+                    let page: Vec<u64> = (feed.delivered() + 1..=stored).take(7).collect();
+                    delivered.extend(offered(&mut feed, &page));
+                } else {
+                    delivered.extend(offered(&mut feed, &[start + number]));
+                }
+                prop_assert_eq!(feed.delivered(), start + delivered.len() as u64);
+            }
+            let rest: Vec<u64> = (feed.delivered() + 1..=stored).collect();
+            delivered.extend(offered(&mut feed, &rest));
+            prop_assert_eq!(delivered, (start + 1..=stored).collect::<Vec<_>>());
+            prop_assert!(!feed.has_gap());
+        }
     }
 
     #[test]

@@ -163,6 +163,9 @@ pub(crate) fn again(error: &Error) -> Error {
 }
 
 #[cfg(test)]
+mod model_tests;
+
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
