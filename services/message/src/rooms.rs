@@ -128,9 +128,11 @@ impl Rooms {
             created_by: user.to_owned(),
             created_at: now(),
         };
-        if !self.store.create_room(&room, Some(user)).await?
-            && !(self.free(name.trim()).await? && self.store.create_room(&room, Some(user)).await?)
-        {
+        let mut made = self.store.create_room(&room, Some(user)).await?;
+        if !made && self.free(&room.name).await? {
+            made = self.store.create_room(&room, Some(user)).await?;
+        }
+        if !made {
             return Err(Error::new(Code::Conflict, "ROOM_EXISTS", "A room with this name already exists"));
         }
         Ok(Arc::new(room))
