@@ -6,10 +6,13 @@
 mod chaos;
 mod member;
 mod order;
+mod recovery;
+mod redis;
 mod report;
+mod rollout;
 mod scene;
 
-use tokio::sync::{RwLock, RwLockWriteGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 static TURN: RwLock<()> = RwLock::const_new(());
 
@@ -30,4 +33,9 @@ fn size(variable: &str, long_form: u64, short_form: u64) -> u64 {
 /// For a test that needs the machine: it has it to itself.
 async fn alone() -> RwLockWriteGuard<'static, ()> {
     TURN.write().await
+}
+
+/// For a test that mostly waits: others of its kind run beside it.
+async fn beside_others() -> RwLockReadGuard<'static, ()> {
+    TURN.read().await
 }

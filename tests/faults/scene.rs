@@ -1,6 +1,6 @@
 //! Users, rooms, and what is in the store in the end.
 
-use aether_tests::{Answer, Api, Options, Stack, Store, User, eventually, unique};
+use aether_tests::{Answer, Api, Options, Stack, Store, User, WebSocket, eventually, unique};
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -13,6 +13,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Two gateways, two auth and three message replicas on real stores; every service reaches all of another.
 pub(crate) fn stack() -> Options {
     Options { store: Store::Indexed, gateways: 2, auth: 2, message: 3, spread: true, ..Options::default() }
+}
+
+/// A gateway for each of three message replicas: whoever is connected to gateway `i` is on replica `i`.
+pub(crate) fn three_replicas() -> Options {
+    Options { gateways: 3, spread: false, ..stack() }
 }
 
 /// Makes public rooms and returns their ids.
@@ -57,4 +62,18 @@ async fn page(api: &Api, user: &User, room: &str, number: usize) -> Value {
     // A service may have been started again just now.
     let ask = async || api.get(&path, Some(&user.token)).await;
     eventually("a page of history", LIMIT, ask, |answer: &Answer| answer.status == 200).await.body
+}
+
+/// Connects a user by a gateway and joins a room's live feed after what the socket has of it.
+pub(crate) async fn enter(stack: &Stack, gateway: usize, user: &User, room: &str, after: u64) -> WebSocket {
+    let mut socket = WebSocket::connect(&stack.api_of(gateway), user).await.unwrap();
+    let answer = socket.answer("join_room", json!({"roomId": room, "afterSeq": after}), LIMIT).await;
+    assert_eq!(answer["success"], true, "{answer}");
+    socket
+}
+
+/// Sends a message, which has to be acknowledged.
+pub(crate) async fn send(socket: &mut WebSocket, room: &str, content: &str) {
+    let answer = socket.answer("send_message", json!({"roomId": room, "content": content}), LIMIT).await;
+    assert_eq!(answer["success"], true, "{answer}");
 }
