@@ -11,6 +11,7 @@ mod redis;
 mod report;
 mod rollout;
 mod scene;
+mod stores;
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -51,7 +51,12 @@ impl WebSocket {
         socket.text().await?; // the handshake
         socket.write(format!("40{}", json!({"token": token}))).await?;
         let answer = socket.text().await?;
-        if answer.starts_with("40") { Ok(socket) } else { Err(answer) }
+        if !answer.starts_with("40") {
+            return Err(answer);
+        }
+        // By this the server says that it listens.
+        while !socket.text().await?.starts_with("42[\"connected\"") {}
+        Ok(socket)
     }
 
     /// Emits an event without an acknowledgement.

@@ -7,7 +7,7 @@ mod targets;
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use http::{Request as HttpRequest, Response as HttpResponse};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -25,6 +25,8 @@ use crate::health::Health;
 
 /// How long a call may take before it counts as failed.
 pub const DEADLINE: Duration = Duration::from_millis(2500);
+/// A connection that breaks does so at once.
+const AT_ONCE: Duration = Duration::from_millis(400);
 
 /// On whose behalf a call is made.
 #[derive(Debug, Clone, Default)]
@@ -70,9 +72,11 @@ pub fn bearer(value: &str) -> Option<&str> {
 }
 
 /// Makes a call that changes nothing; once more if the connection broke under it, as it does when a replica restarts.
+/// A failure that took its time isn't tried again: the caller would have to wait for two deadlines.
 pub async fn read<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> Result<T, Status> {
+    let since = Instant::now();
     match call().await {
-        Err(status) if status.code() == tonic::Code::Unavailable => call().await,
+        Err(status) if status.code() == tonic::Code::Unavailable && since.elapsed() < AT_ONCE => call().await,
         answer => answer,
     }
 }
@@ -127,4 +131,30 @@ where
         .await;
     mirror.abort();
     Ok(served?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    async fn attempts(takes: Duration) -> usize {
+        let attempts = AtomicUsize::new(0);
+        let answer: Result<(), Status> = read(|| async {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(takes).await;
+            Err(Status::unavailable("gone"))
+        })
+        .await;
+        assert_eq!(answer.unwrap_err().code(), tonic::Code::Unavailable);
+        attempts.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_tried_again_where_the_connection_broke_and_not_where_the_service_took_its_time() {
+        assert_eq!(attempts(Duration::ZERO).await, 2);
+        assert_eq!(attempts(Duration::from_secs(2)).await, 1);
+    }
 }

@@ -3,15 +3,14 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    future::{Future, pending},
-    pin::Pin,
+    future::pending,
     sync::Arc,
     time::Duration,
 };
 
 use aether_common::Error;
 use rand::RngExt as _;
-use tokio::{sync::watch, time::Instant};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{Hub, Sending, SocketId};
 use crate::{
@@ -30,7 +29,9 @@ const CONTENDED: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
-type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
+/// While the store fails, what has waited longer is refused rather than to wait for another failure: senders are told
+/// within three seconds.
+const WHILE_FAILING: Duration = Duration::from_millis(400);
 
 /// A batch that is done: everybody has been answered.
 pub(super) struct Appended {
@@ -47,7 +48,8 @@ pub(super) struct Appended {
 #[derive(Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<Sending>,
-    appending: Option<Appending>,
+    /// On its own: what else the room waits for mustn't keep senders waiting.
+    appending: Option<JoinHandle<Appended>>,
     /// Sender and client id of what is under way, or done and not handed out yet.
     in_flight: HashSet<(String, ClientId)>,
     contended_until: Option<Instant>,
@@ -102,7 +104,7 @@ impl Outbox {
     }
 
     /// Starts the next batch, if it is time.
-    pub(super) fn start(&mut self, hub: &Arc<Hub>, room: &str, tail: Option<Tail>) {
+    pub(super) fn start(&mut self, hub: &Arc<Hub>, room: &str, tail: Option<Tail>, failing: bool) {
         let now = Instant::now();
         if self.waiting.is_empty() || self.appending.is_some() || self.start_at.is_some_and(|at| at > now) {
             return;
@@ -110,13 +112,17 @@ impl Outbox {
         let batch: Vec<Sending> = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
         self.in_flight = batch.iter().map(|s| (s.draft.sender.id.clone(), s.draft.client_id.clone())).collect();
         let told = self.told.subscribe();
-        self.appending = Some(Box::pin(append(Arc::clone(hub), room.to_owned(), tail, told, batch)));
+        let patience = if failing { WHILE_FAILING } else { DEADLINE };
+        self.appending = Some(hub.tasks.spawn(append(Arc::clone(hub), room.to_owned(), tail, told, batch, patience)));
     }
 
     /// Waits for the batch that is under way.
     pub(super) async fn finished(&mut self) -> Appended {
         let Some(appending) = self.appending.as_mut() else { return pending().await };
-        let appended = appending.await;
+        let appended = appending.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a batch broke off");
+            Appended { stored: Vec::new(), tail: None, in_doubt: true, took: Duration::ZERO }
+        });
         self.appending = None;
         // What ended in doubt is nobody's here any more: if it is stored, it is found in the store.
         self.in_flight = appended.stored.iter().map(|(stored, _)| key(&stored.message)).collect();
@@ -140,9 +146,12 @@ async fn append(
     mut tail: Option<Tail>,
     told: watch::Receiver<Tail>,
     batch: Vec<Sending>,
+    patience: Duration,
 ) -> Appended {
     let started = Instant::now();
-    let batch = admit(&hub, &room, batch).await;
+    let Some(batch) = admit(&hub, &room, batch, patience).await else {
+        return Appended { stored: Vec::new(), tail, in_doubt: true, took: started.elapsed() };
+    };
     let drafts: Vec<_> = batch.iter().map(|sending| sending.draft.clone()).collect();
     let mut appended = Appended { stored: Vec::new(), tail, in_doubt: false, took: Duration::ZERO };
     if drafts.is_empty() {
@@ -161,14 +170,14 @@ async fn append(
     Appended { tail, took: started.elapsed(), ..appended }
 }
 
-/// Refuses what has waited too long and what strangers send.
-async fn admit(hub: &Hub, room: &str, batch: Vec<Sending>) -> Vec<Sending> {
-    let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(|s| s.since.elapsed() < DEADLINE);
+/// Refuses what has waited too long and what strangers send; everything, and `None` is left, when the store fails.
+async fn admit(hub: &Hub, room: &str, batch: Vec<Sending>, patience: Duration) -> Option<Vec<Sending>> {
+    let (batch, late): (Vec<_>, Vec<_>) = batch.into_iter().partition(|s| s.since.elapsed() < patience);
     for sending in late {
         (sending.answer)(Err(&Error::unavailable(anyhow::anyhow!("waited too long for the room"))));
     }
     if batch.is_empty() {
-        return batch;
+        return Some(batch);
     }
     let senders: HashSet<&String> = batch.iter().map(|s| &s.draft.sender.id).collect();
     let senders: Vec<String> = senders.into_iter().cloned().collect();
@@ -177,12 +186,12 @@ async fn admit(hub: &Hub, room: &str, batch: Vec<Sending>) -> Vec<Sending> {
         Err(error) => {
             error.log();
             batch.into_iter().for_each(|sending| (sending.answer)(Err(&messages::again(&error))));
-            return Vec::new();
+            return None;
         }
     };
     let (admitted, strangers): (Vec<_>, Vec<_>) = batch.into_iter().partition(|s| members.contains(&s.draft.sender.id));
     for sending in strangers {
         (sending.answer)(Err(&rooms::no_member(&sending.room)));
     }
-    admitted
+    Some(admitted)
 }

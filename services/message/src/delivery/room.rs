@@ -64,6 +64,8 @@ struct Room {
     held: Vec<Arc<Message>>,
     /// Which socket sent a message that isn't delivered yet.
     origins: HashMap<u64, SocketId>,
+    /// The store has failed since it last did what was asked.
+    failing: bool,
     look_at: Instant,
     recheck_at: Instant,
     idle_at: Instant,
@@ -85,7 +87,7 @@ pub(super) async fn run(hub: Arc<Hub>, id: String, mut queue: mpsc::Receiver<Com
             () = stop.cancelled(), if empty => {}
         }
         room.on_time().await;
-        room.outbox.start(&room.hub, &room.id, room.tail);
+        room.outbox.start(&room.hub, &room.id, room.tail, room.failing);
         let over = stop.is_cancelled() || (room.members.is_empty() && Instant::now() >= room.idle_at);
         if over && room.outbox.is_empty() && queue.is_empty() && room.hub.forget(&room.id, &queue) {
             break;
@@ -108,6 +110,7 @@ impl Room {
             outbox: Outbox::default(),
             held: Vec::new(),
             origins: HashMap::new(),
+            failing: false,
             look_at: now + POLL,
             recheck_at: now + RECHECK,
             idle_at: now + IDLE,
@@ -158,7 +161,12 @@ impl Room {
             self.recheck_soon();
         }
         if now >= self.recheck_at {
-            self.recheck().await;
+            // After a failure, who waits here comes first.
+            if self.failing {
+                self.recheck_at = now + POLL;
+            } else {
+                self.recheck().await;
+            }
         }
     }
 
@@ -166,6 +174,7 @@ impl Room {
         self.idle_at = Instant::now() + IDLE;
         // A hint may have told of a newer end meanwhile.
         self.tail = appended.tail.map(|tail| self.tail.filter(|told| told.seq > tail.seq).unwrap_or(tail));
+        self.failing = appended.in_doubt || (self.failing && appended.stored.is_empty());
         if appended.in_doubt {
             // It may have been stored all the same.
             self.look_at = Instant::now() + SOON;
@@ -251,10 +260,12 @@ impl Room {
             Ok(page) => page,
             Err(error) => {
                 error.log();
+                self.failing = true;
                 self.look_at = Instant::now() + POLL;
                 return;
             }
         };
+        self.failing = false;
         let full = page.len() == PAGE as usize;
         let mut stopped = false;
         for message in page {
