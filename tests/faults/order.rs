@@ -100,7 +100,7 @@ async fn all_members_of_a_room_on_three_replicas_see_one_order_that_of_the_histo
         talk.start(user, &stack, &rooms[index % number..=index % number], each);
     }
     let sent = number * senders * each;
-    talk.until_acknowledged(sent as u64, Duration::from_secs(120)).await;
+    talk.until_acknowledged(sent as u64, Duration::from_secs(600)).await;
     let took = started.elapsed();
     let journal = Arc::clone(&talk.journal);
     talk.end(&stack, &users[0], sent).await;
