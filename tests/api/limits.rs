@@ -162,3 +162,22 @@ async fn a_user_who_goes_from_replica_to_replica_sends_no_more_messages_whether_
         assert_eq!(sent, 20, "Redis is {redis}");
     }
 }
+
+#[tokio::test]
+async fn made_up_forwarded_addresses_earn_a_client_nothing() {
+    let (asked, max) = if std::env::var_os("AETHER_LONG").is_some() { (10_000, 1000) } else { (2000, 200) };
+    let stack = Stack::start(&embedded().env("RATE_LIMIT_MAX", max));
+    let api = stack.api();
+    let address = |n: usize| format!("203.{}.{}.{}", n % 256, n / 256, n % 7);
+    let mut allowed = 0;
+    for batch in 0..asked / 50 {
+        let statuses = (0..50).map(|n| {
+            let (api, address) = (&api, address(batch * 50 + n));
+            async move { ask_for(api, &address).await }
+        });
+        let statuses = futures::future::join_all(statuses).await;
+        allowed += statuses.iter().filter(|status| **status == 401).count();
+        assert!(statuses.iter().all(|status| [401, 429].contains(status)), "{statuses:?}");
+    }
+    assert!(allowed.abs_diff(max) <= max / 20, "{allowed} of {asked} with a limit of {max}");
+}

@@ -88,7 +88,8 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
         sessions: Arc::clone(&sessions),
         metrics: Arc::clone(&metrics),
     };
-    let service = AuthServiceServer::new(Grpc { accounts, sessions, stop: stop.clone() });
+    let service = AuthServiceServer::new(Grpc { accounts, sessions, stop: stop.clone() })
+        .max_decoding_message_size(transport::LARGEST_MESSAGE);
 
     let mut servers = JoinSet::new();
     servers.spawn(transport::serve(grpc, service, health.clone(), config.development, stop.clone()));

@@ -28,6 +28,14 @@ pub const DEADLINE: Duration = Duration::from_millis(2500);
 /// A connection that breaks does so at once.
 const AT_ONCE: Duration = Duration::from_millis(400);
 
+/// Messages to a service are at most this large: a body at the gateway may have 64 KiB.
+pub const LARGEST_MESSAGE: usize = 128 * 1024;
+/// Callers give up earlier, and say so; this is for those who don't.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Calls on one connection at a time; more wait.
+const MOST_CALLS: u32 = 1024;
+const LARGEST_HEAD: u32 = 16 * 1024;
+
 /// On whose behalf a call is made.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
@@ -59,9 +67,15 @@ impl Caller {
         let text = |name: &str| metadata.get(name).and_then(|v| v.to_str().ok());
         Self {
             token: text("authorization").and_then(bearer).map(str::to_owned),
-            request_id: text("x-request-id").unwrap_or("-").to_owned(),
+            request_id: text("x-request-id").filter(|id| is_request_id(id)).unwrap_or("-").to_owned(),
         }
     }
+}
+
+/// Whether a text may stand in logs and headers as the id of a request.
+#[must_use]
+pub fn is_request_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// The token of an `Authorization` value, `Bearer` in any case.
@@ -122,6 +136,9 @@ where
         .transpose()?;
     let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(crate::net::tune));
     let served = Server::builder()
+        .timeout(LONGEST)
+        .max_concurrent_streams(MOST_CALLS)
+        .http2_max_header_list_size(LARGEST_HEAD)
         .http2_keepalive_interval(Some(Duration::from_secs(5)))
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))
         .add_service(health_service)

@@ -38,6 +38,16 @@ pub async fn look_up(host: &str, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
+/// Lets this process open as many files as it may at all, and tells how many that are.
+pub fn raise_file_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // None is no limit.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let files = if raised.is_ok() { limit.maximum } else { limit.current };
+    files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
+}
+
 /// Sends small packets at once, and gives up on a peer that acknowledges nothing for five seconds.
 pub fn tune(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use aether_common::{
     grpc::Channel,
     guard::{self, Guard},
+    net,
     tokens::TokenKind,
 };
 use aether_proto::{
@@ -13,8 +14,12 @@ use aether_proto::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config, access::Proxies, docs::Docs, limits::Limits, metrics::Metrics, proxy::Proxy, upstreams::Upstreams,
+    Config, access::Proxies, connections::Connections, docs::Docs, limits::Limits, metrics::Metrics, proxy::Proxy,
+    upstreams::Upstreams,
 };
+
+/// Files that aren't connections of clients.
+const OTHER_FILES: usize = 256;
 
 /// Everything that a handler may need. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +30,7 @@ pub(crate) struct App {
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) proxies: Arc<Proxies>,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) docs: Arc<Docs>,
@@ -40,13 +46,18 @@ impl App {
         let metrics = Arc::new(Metrics::new()?);
         // Tunnels are closed early in the grace, so that open requests keep the rest of it.
         let closing = (config.grace / 2).min(Duration::from_secs(2));
+        let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
+        // A websocket takes a file for each of its sides.
+        let connections = config.max_connections.min(net::raise_file_limit().saturating_sub(OTHER_FILES) / 2);
+        let of_address = config.max_connections_per_address;
         Ok(Self {
             guard: Guard::new(config.keys.clone(), TokenKind::Access, revocations, auth.clone()),
             auth,
             message: MessageServiceClient::new(message_channel.clone()),
             upstreams: Arc::new(Upstreams::new(auth_channel, message_channel)),
-            limits: Arc::new(Limits::new(config.rate_limit, config.login_rate_limit, config.rate_window)),
-            proxies: Arc::new(Proxies::new(config.trusted_proxies.clone())),
+            limits: Arc::new(Limits::new(config)),
+            connections: Arc::new(Connections::new(connections, of_address, Arc::clone(&proxies))),
+            proxies,
             proxy: Arc::new(Proxy::new(config.socket_hosts.clone(), Arc::clone(&metrics), closing, stop.clone())),
             metrics,
             docs: Arc::new(Docs::new()),

@@ -74,7 +74,8 @@ fn problem(mend: &str) -> Error {
     Error::invalid(vec![("body".to_owned(), mend.to_owned())])
 }
 
-async fn whole(body: Body, time_out: Duration) -> Result<Bytes, BadBody> {
+/// The whole of a body, if it is at most 64 KiB and comes in time.
+pub(crate) async fn whole(body: Body, time_out: Duration) -> Result<Bytes, BadBody> {
     match tokio::time::timeout(time_out, Limited::new(body, LARGEST).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BadBody::TooLarge),

@@ -12,6 +12,9 @@ use aether_common::{
 use axum::http::Uri;
 use ipnet::IpNet;
 
+/// Some 300 MB of slow clients.
+const MOST_CONNECTIONS: usize = 20_000;
+
 /// Everything that the gateway needs to know before it starts.
 pub struct Config {
     /// The address that both servers listen on (`LISTEN_ADDRESS`).
@@ -34,10 +37,16 @@ pub struct Config {
     pub rate_limit: u32,
     /// Logins a client address may try in one window (`LOGIN_RATE_LIMIT_MAX`); 0 for any number.
     pub login_rate_limit: u32,
+    /// Socket.IO sessions a client address may open in one window (`SOCKET_RATE_LIMIT_MAX`); 0 for any number.
+    pub socket_rate_limit: u32,
     /// `RATE_LIMIT_WINDOW_SECONDS`
     pub rate_window: Duration,
     /// Networks whose `X-Forwarded-For` is believed (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Connections that may be open (`MAX_CONNECTIONS`).
+    pub max_connections: usize,
+    /// Connections that one address may have open (`MAX_CONNECTIONS_PER_ADDRESS`).
+    pub max_connections_per_address: usize,
     /// How long open requests may go on after the signal (`SHUTDOWN_GRACE_SECONDS`).
     pub grace: Duration,
 }
@@ -53,6 +62,8 @@ impl Config {
                 invalid("RATE_LIMIT_WINDOW_SECONDS", "0", "use at least 1; RATE_LIMIT_MAX=0 turns it off").into()
             );
         }
+        let rate_limit = env.parse("RATE_LIMIT_MAX", rate_limit)?;
+        let max_connections = positive(env, "MAX_CONNECTIONS", MOST_CONNECTIONS)?;
         Ok(Self {
             address: net::listen_address(env)?,
             port: env.parse("API_GATEWAY_PORT", 3000)?,
@@ -62,12 +73,22 @@ impl Config {
             socket_hosts: hosts(&env.list("MESSAGE_SERVICE_HTTP_URL", "http://localhost:3001"))?,
             keys: Keys::from_env(TokenKind::Access, env)?,
             origins: origins(&env.list("FRONTEND_URL", "http://localhost:3004"))?,
-            rate_limit: env.parse("RATE_LIMIT_MAX", rate_limit)?,
+            rate_limit,
+            socket_rate_limit: env.parse("SOCKET_RATE_LIMIT_MAX", rate_limit)?,
+            max_connections,
+            max_connections_per_address: positive(env, "MAX_CONNECTIONS_PER_ADDRESS", max_connections.div_ceil(2))?,
             login_rate_limit: env.parse("LOGIN_RATE_LIMIT_MAX", login_rate_limit)?,
             rate_window: Duration::from_secs(window),
             trusted_proxies: networks(&env.list("TRUSTED_PROXIES", ""))?,
             grace: shutdown::grace(env)?,
         })
+    }
+}
+
+fn positive(env: &Env, name: &'static str, default: usize) -> Result<usize, ConfigError> {
+    match env.parse(name, default)? {
+        0 => Err(invalid(name, "0", "use at least 1")),
+        number => Ok(number),
     }
 }
 
@@ -156,6 +177,7 @@ mod tests {
             ("TRUSTED_PROXIES", "10.0.0.0/33"),
             ("RATE_LIMIT_WINDOW_SECONDS", "0"),
             ("RATE_LIMIT_MAX", "-1"),
+            ("MAX_CONNECTIONS", "0"),
         ] {
             let refusal = refusal(&env().with(name, value));
             assert!(refusal.starts_with(&format!("{name}=")), "{refusal}");

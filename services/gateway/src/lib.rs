@@ -6,6 +6,7 @@ mod app;
 mod auth;
 mod body;
 mod config;
+mod connections;
 mod docs;
 mod error;
 mod health;

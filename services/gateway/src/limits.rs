@@ -10,12 +10,12 @@ use std::{
 use aether_common::{Code, Error};
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method},
+    http::{HeaderMap, HeaderValue, Method, StatusCode},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
-use crate::{access::Context, app::App, error::Failure, proxy, routes};
+use crate::{Config, access::Context, app::App, error::Failure, proxy, routes};
 
 /// So many addresses are remembered at once: some 10 MB at most.
 const CAPACITY: usize = 100_000;
@@ -30,17 +30,26 @@ pub(crate) const HEADERS: [&str; 6] = [
     "x-ratelimit-reset",
 ];
 
-/// The limit on all requests and the one on logins.
+/// The limits by address.
 pub(crate) struct Limits {
     requests: Option<FixedWindow>,
     logins: Option<FixedWindow>,
+    /// On sessions of Socket.IO that are opened.
+    sockets: Option<FixedWindow>,
+    /// On requests of sessions that aren't there.
+    strays: Option<FixedWindow>,
 }
 
 impl Limits {
     /// A limit of 0 is none.
-    pub(crate) fn new(requests: u32, logins: u32, window: Duration) -> Self {
-        let limit = |max: u32| (max > 0).then(|| FixedWindow::new(max, window, CAPACITY));
-        Self { requests: limit(requests), logins: limit(logins) }
+    pub(crate) fn new(config: &Config) -> Self {
+        let limit = |max: u32| (max > 0).then(|| FixedWindow::new(max, config.rate_window, CAPACITY));
+        Self {
+            requests: limit(config.rate_limit),
+            logins: limit(config.login_rate_limit),
+            sockets: limit(config.socket_rate_limit),
+            strays: limit(config.socket_rate_limit),
+        }
     }
 }
 
@@ -69,6 +78,13 @@ struct FixedWindow {
 impl FixedWindow {
     fn new(max: u32, length: Duration, capacity: usize) -> Self {
         Self { max, length, capacity, windows: Mutex::new(HashMap::new()) }
+    }
+
+    /// How long an address that has used up its window has to wait.
+    fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = windows.get(&key(address)).filter(|window| window.used >= self.max)?;
+        self.length.checked_sub(now.duration_since(window.start)).filter(|wait| !wait.is_zero())
     }
 
     /// Counts a request. A refused one changes nothing, so it lengthens no wait.
@@ -108,7 +124,7 @@ fn make_room(windows: &mut HashMap<IpAddr, Window>, length: Duration, capacity: 
 }
 
 /// An IPv6 client has a whole /64 to choose addresses from, so that is what counts.
-fn key(address: IpAddr) -> IpAddr {
+pub(crate) fn key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
@@ -118,14 +134,20 @@ fn key(address: IpAddr) -> IpAddr {
 /// Counts each request of a client and answers 429 beyond the limit.
 pub(crate) async fn guard(State(app): State<App>, context: Context, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    // A Socket.IO session counts once, by its handshake.
-    let session = routes::is_socket(path) && proxy::has_session(request.uri().query().unwrap_or_default());
-    if session || routes::is_health(path) {
+    let socket = routes::is_socket(path);
+    if socket && proxy::has_session(request.uri().query().unwrap_or_default()) {
+        return of_session(&app, &context, request, next).await;
+    }
+    if routes::is_health(path) {
         return next.run(request).await;
     }
     let login = request.method() == Method::POST && path == routes::LOGIN;
     let now = Instant::now();
-    let checks = [("requests", app.limits.requests.as_ref()), ("logins", app.limits.logins.as_ref().filter(|_| login))];
+    let checks = [
+        ("requests", app.limits.requests.as_ref()),
+        ("logins", app.limits.logins.as_ref().filter(|_| login)),
+        ("sockets", app.limits.sockets.as_ref().filter(|_| socket)),
+    ];
     let mut standing = None;
     for (name, limit) in checks {
         let Some(limit) = limit else { continue };
@@ -137,6 +159,20 @@ pub(crate) async fn guard(State(app): State<App>, context: Context, request: Req
         standing = standing.or(Some(current));
     }
     with_headers(next.run(request).await, standing)
+}
+
+/// A session counts once, by its handshake. But anyone can make up a session's id, and such requests count.
+async fn of_session(app: &App, context: &Context, request: Request, next: Next) -> Response {
+    let Some(strays) = &app.limits.strays else { return next.run(request).await };
+    if let Some(wait) = strays.wait(context.address, Instant::now()) {
+        app.metrics.limited("sessions");
+        return refuse(wait);
+    }
+    let response = next.run(request).await;
+    if response.status() == StatusCode::BAD_REQUEST {
+        strays.take(context.address, Instant::now());
+    }
+    response
 }
 
 fn refuse(wait: Duration) -> Response {

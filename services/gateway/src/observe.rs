@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aether_common::grpc;
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -36,7 +37,13 @@ pub(crate) async fn every_request(State(app): State<App>, mut request: Request, 
     };
     request.extensions_mut().insert(context.clone());
     let span = tracing::info_span!("request", request_id = %context.request_id);
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut response = next.run(request).instrument(span).await;
+    if chunked {
+        // It may have had a length as well, by which a proxy before us sees another end of it than we do. The HTTP
+        // library goes by the chunks and doesn't tell, so nothing behind any chunked request is read.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     add_headers(response.headers_mut(), &context, https);
     seen.note(&app, &context, response.status(), start.elapsed());
     response
@@ -57,10 +64,7 @@ fn context(app: &App, request: &Request) -> Context {
 
 /// The client's own id, if it is one that may stand in logs and headers; a new one otherwise.
 fn request_id(headers: &HeaderMap) -> String {
-    let fits = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
-    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(fits);
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| grpc::is_request_id(id));
     given.map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned)
 }
 

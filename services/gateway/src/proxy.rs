@@ -100,7 +100,7 @@ pub(crate) async fn pass(State(app): State<App>, context: Context, request: Requ
     let query = request.uri().query().unwrap_or_default().to_owned();
     let session = Session::of(&query);
     let upgrade = websocket::is_upgrade(&request);
-    if upgrade && !websocket::origin_is_allowed(request.headers(), &app.origins) {
+    if !websocket::origin_is_allowed(request.headers(), &app.origins) {
         return Ok(engine_error(StatusCode::FORBIDDEN, 4, "Forbidden"));
     }
     if !upgrade && matches!(session, Session::New) && request.method() != Method::GET {

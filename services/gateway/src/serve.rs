@@ -1,6 +1,6 @@
 //! The two servers: one for clients, one for probes and scrapers.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use aether_common::net;
 use axum::{Router, body::Body, extract::Request};
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::{access::Peer, app::App, routes};
+use crate::{access::Peer, app::App, connections::Slot, routes};
 
 /// A client that sends no whole head of a request for so long is cut off.
 const HEAD_TIME_OUT: Duration = Duration::from_secs(10);
@@ -30,8 +30,13 @@ pub(crate) async fn clients(listener: TcpListener, app: App, grace: Duration, st
         };
         match accepted {
             Ok((stream, address)) => {
+                let Some(slot) = app.connections.admit(address.ip()) else {
+                    app.metrics.limited("connections");
+                    continue;
+                };
                 net::tune(&stream);
-                let served = connection(server.clone(), stream, Peer(address), router.clone(), stop.clone());
+                let client = (Peer(address), Arc::new(slot));
+                let served = connection(server.clone(), stream, client, router.clone(), stop.clone());
                 connections.spawn(over.clone().run_until_cancelled_owned(served));
             }
             Err(error) => {
@@ -50,10 +55,17 @@ pub(crate) async fn clients(listener: TcpListener, app: App, grace: Duration, st
     }
 }
 
-async fn connection(server: http1::Builder, stream: TcpStream, peer: Peer, router: Router, stop: CancellationToken) {
+async fn connection(
+    server: http1::Builder,
+    stream: TcpStream,
+    (peer, slot): (Peer, Arc<Slot>),
+    router: Router,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&slot));
         router.clone().oneshot(request)
     });
     let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service).with_upgrades());

@@ -122,7 +122,8 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     );
     background.tasks.spawn(Arc::clone(&sockets).watch_revocations(revocations, background.stop.clone()));
 
-    let service = MessageServiceServer::new(Grpc { hub, rooms, store, limit, guard: access, auth });
+    let service = MessageServiceServer::new(Grpc { hub, rooms, store, limit, guard: access, auth })
+        .max_decoding_message_size(rpc::LARGEST_MESSAGE);
     let serving = Serving {
         rpc: tokio::spawn(rpc::serve(rpc, service, health.clone(), config.development, stop.clone())),
         http: sockets.listener(http),

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use aether_common::{Env, logging, shutdown};
+use aether_common::{Env, logging, net, shutdown};
 use aether_message::Config;
 
 #[tokio::main]
@@ -15,6 +15,7 @@ async fn run() -> anyhow::Result<()> {
     let env = Env::process();
     logging::init(&env)?;
     let config = Config::from_env(&env)?;
+    net::raise_file_limit();
     match std::env::args().nth(1).as_deref() {
         None => aether_message::start(config, shutdown::on_signal()).await?.stopped().await,
         Some("migrate") => aether_message::migrate(&config).await,

@@ -8,7 +8,7 @@ use axum::{
     body::{Body, Bytes},
     extract::Request,
     http::{self, HeaderMap, Method, Uri, header},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -20,7 +20,7 @@ use hyper_util::{
 use serde_json::{Map, Value};
 
 use super::{Proxy, headers, sid, unless_dismissed, unreachable};
-use crate::{access::Context, error::Answer};
+use crate::{access::Context, body, error::Answer};
 
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 /// A poll is answered by the next ping at the latest, 25 seconds unless configured otherwise.
@@ -77,8 +77,15 @@ pub(super) async fn go_on(
     replica: SocketAddr,
     target: &str,
 ) -> Answer<Response> {
-    let headers = headers::request(request.headers(), context);
-    let request = build(request.method().clone(), replica, target, headers, request.into_body())?;
+    let mut headers = headers::request(request.headers(), context);
+    let method = request.method().clone();
+    // Read here: a client that never ends its body must not hold a replica up, nor look like an outage of it.
+    let body = match body::whole(request.into_body(), body::TIME_OUT).await {
+        Ok(body) => body,
+        Err(refused) => return Ok(refused.into_response()),
+    };
+    headers.remove(header::CONTENT_LENGTH);
+    let request = build(method, replica, target, headers, Body::from(body))?;
     let response = send(proxy, request).await?.map_err(|error| unreachable(Some(error.into())))?;
     Ok(passed_on(response).await?)
 }

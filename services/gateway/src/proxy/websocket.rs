@@ -1,6 +1,6 @@
 //! Socket.IO by websocket: after the handshake, bytes are passed on as they come.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aether_common::{Error, net};
 use anyhow::Context as _;
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{Proxy, headers, polling, unreachable};
-use crate::{access::Context, error::Answer};
+use crate::{access::Context, connections::Slot, error::Answer};
 
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(10);
@@ -36,8 +36,8 @@ pub(super) fn is_upgrade(request: &Request) -> bool {
     request.method() == Method::GET && says(header::CONNECTION, "upgrade") && says(header::UPGRADE, "websocket")
 }
 
-/// Browsers let any page open a websocket anywhere; who may is for the server to say. A client that is no browser sends
-/// no origin.
+/// Browsers let any page open a websocket anywhere, and send a poll's request though its page may not read the answer;
+/// who may is for the server to say. A client that is no browser sends no origin.
 pub(super) fn origin_is_allowed(headers: &HeaderMap, origins: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
@@ -77,8 +77,9 @@ pub(super) async fn open(
 
     let replica_side = hyper::upgrade::on(&mut answer);
     let (dismissal, open) = (proxy.dismissal(), proxy.metrics.tunnel());
+    let slot = request.extensions_mut().remove::<Arc<Slot>>();
     proxy.tunnels.spawn(async move {
-        let _open = open;
+        let _open = (open, slot);
         let both = async { tokio::try_join!(client_side, replica_side) };
         match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
             Ok(Ok((client, replica))) => tunnel(client, replica, dismissal).await,

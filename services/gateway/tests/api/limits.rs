@@ -63,10 +63,38 @@ async fn logins_have_a_limit_of_their_own() {
 
 #[tokio::test]
 async fn a_socket_counts_by_its_handshake_alone() {
-    let world = World::with(&[("RATE_LIMIT_MAX", "1"), ("MESSAGE_SERVICE_HTTP_URL", "http://127.0.0.1:1")]).await;
+    let replica = ("MESSAGE_SERVICE_HTTP_URL", "http://127.0.0.1:1");
+    let world = World::with(&[("RATE_LIMIT_MAX", "1"), ("SOCKET_RATE_LIMIT_MAX", "5"), replica]).await;
     for _ in 0..3 {
         assert_eq!(send(world.request(Method::POST, "/socket/?EIO=4&sid=a.b")).await.0, 400);
     }
     assert_eq!(send(world.request(Method::GET, "/socket/?EIO=4")).await.0, 503);
     assert_eq!(send(world.request(Method::GET, "/socket/?EIO=4")).await.0, 429);
+}
+
+#[tokio::test]
+async fn sockets_have_a_limit_of_their_own_that_made_up_sessions_do_not_get_around() {
+    let world =
+        World::with(&[("SOCKET_RATE_LIMIT_MAX", "2"), ("MESSAGE_SERVICE_HTTP_URL", "http://127.0.0.1:1")]).await;
+    let ask = |path: &'static str| async { send(world.request(Method::GET, path)).await.0 };
+    assert_eq!(
+        [ask("/socket/?EIO=4").await, ask("/socket/?EIO=4").await, ask("/socket/?EIO=4").await],
+        [503, 503, 429]
+    );
+    let stray = "/socket/?EIO=4&sid=made.up";
+    assert_eq!([ask(stray).await, ask(stray).await, ask(stray).await], [400, 400, 429]);
+    assert_eq!(ask("/api/rooms").await, 401);
+}
+
+#[tokio::test]
+async fn connections_beyond_those_of_an_address_are_closed_until_one_is_free() {
+    let world = World::with(&[("MAX_CONNECTIONS", "10"), ("MAX_CONNECTIONS_PER_ADDRESS", "3")]).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(tokio::net::TcpStream::connect(("127.0.0.1", world.port)).await.unwrap());
+    }
+    let ask = || async { world.request(Method::GET, "/health").send().await.is_ok() };
+    crate::support::eventually(|| async { !ask().await }).await;
+    held.clear();
+    crate::support::eventually(ask).await;
 }

@@ -8,5 +8,6 @@ mod limits;
 mod polling;
 mod rooms;
 mod shutdown;
+mod smuggling;
 mod support;
 mod websocket;
