@@ -7,6 +7,7 @@ mod headers;
 mod polling;
 mod replicas;
 mod sid;
+mod tunnel;
 mod websocket;
 
 use std::{

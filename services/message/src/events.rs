@@ -1,38 +1,53 @@
 //! What clients are told: the bodies of events, written once and shared by all who get them.
 
-use std::sync::Arc;
-
 use aether_common::Error;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
+use tokio_util::bytes::Bytes;
 
 use crate::model::{Message, User};
 
-/// Something to send to one client.
+/// Something to send to one client: an Engine.IO packet, written once and shared by all who get it.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
-    /// An event by its name.
-    Named(&'static str, Arc<RawValue>),
-    /// The answer to a client's call, by the call's number.
-    Answer(i64, Arc<RawValue>),
-}
+pub(crate) struct Event(Bytes);
 
 impl Event {
     /// An event with a body.
     pub(crate) fn named(name: &'static str, body: &impl Serialize) -> Self {
-        Self::Named(name, raw(body))
+        let head = [b"42[\"", name.as_bytes(), b"\","].concat();
+        Self::written(head, body)
     }
 
     /// An answer, if the client wants one.
-    pub(crate) fn answer(call: Option<i64>, body: &impl Serialize) -> Option<Self> {
-        call.map(|call| Self::Answer(call, raw(body)))
+    pub(crate) fn answer(call: Option<u64>, body: &impl Serialize) -> Option<Self> {
+        call.map(|call| Self::written(format!("43{call}[").into_bytes(), body))
     }
-}
 
-fn raw(body: &impl Serialize) -> Arc<RawValue> {
-    // Bodies are made of texts, numbers and maps with text keys, which always have a JSON form.
-    serde_json::value::to_raw_value(body).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
+    /// A packet that is no event.
+    pub(crate) fn raw(packet: impl Into<Bytes>) -> Self {
+        Self(packet.into())
+    }
+
+    fn written(mut packet: Vec<u8>, body: &impl Serialize) -> Self {
+        // Bodies are made of texts, numbers and maps with text keys, which always have a JSON form.
+        if let Err(error) = serde_json::to_writer(&mut packet, body) {
+            tracing::error!(%error, "an event has no JSON form");
+        }
+        packet.push(b']');
+        Self(packet.into())
+    }
+
+    /// The packet's bytes, which are UTF-8.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The packet as text.
+    #[cfg(test)]
+    pub(crate) fn packet(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 /// Milliseconds and `Z`.
@@ -111,7 +126,7 @@ pub(crate) fn error(message: &str, context: &str) -> Event {
 }
 
 /// The answer to a call that failed.
-pub(crate) fn refusal(call: Option<i64>, error: &Error) -> Option<Event> {
+pub(crate) fn refusal(call: Option<u64>, error: &Error) -> Option<Event> {
     let body = json!({"success": false, "message": error.message, "error": error.message});
     Event::answer(call, &body)
 }

@@ -30,8 +30,7 @@ use aether_proto::{
     auth::auth_service_client::AuthServiceClient, message::message_service_server::MessageServiceServer,
 };
 use anyhow::Context as _;
-use axum::{Router, middleware};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -42,7 +41,7 @@ use crate::{
     limit::RateLimit,
     metrics::Metrics,
     rooms::Rooms,
-    socket::{Cut, Sockets, WireListener},
+    socket::Sockets,
     store::{MongoStore, Store},
 };
 
@@ -126,7 +125,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
         .max_decoding_message_size(rpc::LARGEST_MESSAGE);
     let serving = Serving {
         rpc: tokio::spawn(rpc::serve(rpc, service, health.clone(), config.development, stop.clone())),
-        http: sockets.listener(http),
+        http,
         sockets,
         metrics,
         health: health.clone(),
@@ -166,7 +165,7 @@ fn connect_bus(
 
 struct Serving {
     rpc: JoinHandle<anyhow::Result<()>>,
-    http: WireListener,
+    http: TcpListener,
     sockets: Arc<Sockets>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -177,14 +176,10 @@ struct Serving {
 impl Serving {
     /// Serves; after `stop`, ends in an order that loses nothing: sockets, calls, rooms, bus.
     async fn until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let layer = self.sockets.layer();
-        let router = Router::new()
-            .merge(self.health.routes(self.metrics.registry.clone()))
-            .layer(layer)
-            .layer(middleware::from_fn_with_state(Arc::clone(&self.sockets), socket::track));
+        let routes = self.health.routes(self.metrics.registry.clone()).merge(self.sockets.routes());
         let drained = CancellationToken::new();
-        let http = axum::serve(self.http, router.into_make_service_with_connect_info::<Cut>())
-            .with_graceful_shutdown(drained.clone().cancelled_owned());
+        let http = axum::serve(net::tuned(self.http), routes);
+        let http = http.with_graceful_shutdown(drained.clone().cancelled_owned());
         let mut http = tokio::spawn(http.into_future());
         tokio::select! {
             () = stop.cancelled() => {}

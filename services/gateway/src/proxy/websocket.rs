@@ -1,6 +1,6 @@
 //! Socket.IO by websocket: after the handshake, bytes are passed on as they come.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use aether_common::{Error, net};
 use anyhow::Context as _;
@@ -12,19 +12,17 @@ use axum::{
 };
 use hyper::{client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 
-use super::{Proxy, headers, polling, unreachable};
+use super::{
+    Proxy, headers, polling,
+    tunnel::{self, End},
+    unreachable,
+};
 use crate::{access::Context, connections::Slot, error::Answer};
 
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(10);
-/// Clients send little and receive much.
-const FROM_CLIENT: usize = 2 * 1024;
-const FROM_REPLICA: usize = 8 * 1024;
 
 /// Whether a request asks for a websocket.
 pub(super) fn is_upgrade(request: &Request) -> bool {
@@ -82,7 +80,10 @@ pub(super) async fn open(
         let _open = (open, slot);
         let both = async { tokio::try_join!(client_side, replica_side) };
         match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
-            Ok(Ok((client, replica))) => tunnel(client, replica, dismissal).await,
+            Ok(Ok((client, replica))) => match (end(client), end(replica)) {
+                (Some(client), Some(replica)) => tunnel::tie(client, replica, dismissal).await,
+                _ => tracing::error!("a websocket over something that isn't TCP"),
+            },
             Ok(Err(error)) => tracing::debug!(%error, "a websocket was not opened"),
             Err(_) => tracing::debug!("a websocket was not opened in time"),
         }
@@ -115,24 +116,10 @@ async fn connect(candidates: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), E
     Err(unreachable(last))
 }
 
-/// Passes bytes both ways until either side ends or the gateway does; then both are closed.
-async fn tunnel(client: Upgraded, replica: Upgraded, dismissal: impl Future<Output = ()>) {
-    let (from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
-    let (from_replica, mut to_replica) = tokio::io::split(TokioIo::new(replica));
-    let ended = tokio::select! {
-        ended = pass(from_client, &mut to_replica, FROM_CLIENT) => ended,
-        ended = pass(from_replica, &mut to_client, FROM_REPLICA) => ended,
-        () = dismissal => Ok(()),
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a websocket broke");
-    }
-    // A side that is gone can't be closed any more, and need not be.
-    let _ = tokio::join!(to_client.shutdown(), to_replica.shutdown());
-}
-
-async fn pass(from: impl AsyncRead + Unpin, to: &mut (impl AsyncWrite + Unpin), buffer: usize) -> io::Result<()> {
-    tokio::io::copy_buf(&mut BufReader::with_capacity(buffer, from), to).await.map(drop)
+/// The connection under a websocket.
+fn end(upgraded: Upgraded) -> Option<End> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some(End { stream: parts.io.into_inner(), read: parts.read_buf.to_vec() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From a draft to every live socket: one queue and one task for each live room.
 
 mod outbox;
+pub(crate) mod queue;
 mod room;
 mod subscriber;
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::{sync::watch, time::timeout};
 
-use super::*;
+use super::{queue::Queue, *};
 use crate::{
     messages,
     model::{ClientId, Listed, Member, Membership, Page, Role, Tail},
@@ -184,11 +184,11 @@ impl Replicas {
             *next
         };
         let user = User { id: user.into(), username: format!("user{user}") };
-        let too_slow = CancellationToken::new();
-        let (subscriber, events) = Subscriber::new(id, user, too_slow.clone());
+        let queue = Arc::<Queue>::default();
+        let subscriber = Subscriber::new(id, user, Arc::clone(&queue));
         self.hubs[replica].connected(&subscriber);
         let (hub, room) = (Arc::clone(&self.hubs[replica]), Arc::clone(&self.room));
-        Socket { hub, room, subscriber, events, too_slow }
+        Socket { hub, room, subscriber, queue }
     }
 
     async fn stored(&self, seq: u64) {
@@ -209,8 +209,7 @@ struct Socket {
     hub: Arc<Hub>,
     room: Arc<Room>,
     subscriber: Arc<Subscriber>,
-    events: mpsc::Receiver<Event>,
-    too_slow: CancellationToken,
+    queue: Arc<Queue>,
 }
 
 impl Socket {
@@ -230,10 +229,15 @@ impl Socket {
 
     /// The next event, as its name and one field of its body.
     async fn next(&mut self, field: &str) -> (&'static str, Value) {
-        let event = timeout(Duration::from_secs(3), self.events.recv()).await.expect("an event").unwrap();
-        let Event::Named(name, body) = event else { panic!("an answer") };
-        let body: Value = serde_json::from_str(body.get()).unwrap();
-        (name, body[field].clone())
+        let next = std::future::poll_fn(|cx| {
+            if self.queue.wait(cx.waker()) {
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(self.take())
+        });
+        let event = timeout(Duration::from_secs(3), next).await.expect("an event").expect("a socket that is open");
+        let (name, body): (String, Value) = serde_json::from_str(event.packet().strip_prefix("42").unwrap()).unwrap();
+        (name.leak(), body[field].clone())
     }
 
     /// The numbers of the next messages; other events are left out.
@@ -248,7 +252,13 @@ impl Socket {
     }
 
     fn quiet(&mut self) -> bool {
-        self.events.try_recv().is_err()
+        self.queue.len() == 0
+    }
+
+    fn take(&self) -> Option<Event> {
+        let mut taken = None;
+        self.queue.take(|event| taken.is_none() && taken.replace(event.clone()).is_none());
+        taken
     }
 }
 
@@ -368,8 +378,13 @@ async fn a_slow_socket_is_cut_off_and_gets_nothing_after_its_gap() {
             told.await.unwrap().unwrap();
         }
     }
-    timeout(Duration::from_secs(1), bob.too_slow.cancelled()).await.unwrap();
-    assert_eq!(bob.messages(subscriber::WAITING).await, (1..=subscriber::WAITING as u64).collect::<Vec<_>>());
+    let overflow = async {
+        while !bob.queue.overflowed() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(1), overflow).await.unwrap();
+    assert_eq!(bob.messages(queue::WAITING).await, (1..=queue::WAITING as u64).collect::<Vec<_>>());
     assert!(bob.quiet());
 }
 

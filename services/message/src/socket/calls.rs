@@ -9,10 +9,7 @@ use aether_common::{Code, Error};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{
-    Sockets,
-    session::{Call, Live, refuse},
-};
+use super::{Sockets, packet::Call, session::Session};
 use crate::{
     delivery::{Answer, Entered, Greeting, PAGE, Subscriber, push_missed},
     events::{self, Event},
@@ -22,12 +19,23 @@ use crate::{
 
 /// The client behind a socket.
 pub(super) struct Caller {
-    pub(super) sockets: Arc<Sockets>,
-    pub(super) live: Arc<Live>,
+    sockets: Arc<Sockets>,
+    session: Arc<Session>,
+    subscriber: Arc<Subscriber>,
     /// The rooms whose live feed this socket has, by id.
-    pub(super) joined: HashSet<String>,
+    joined: HashSet<String>,
     /// The rooms that this socket has typed in.
-    pub(super) typed_in: HashSet<String>,
+    typed_in: HashSet<String>,
+}
+
+impl Drop for Caller {
+    /// However a socket ends, even in the middle of a call, its rooms lose it.
+    fn drop(&mut self) {
+        for room in self.joined.union(&self.typed_in) {
+            self.sockets.hub.leave(room, &self.subscriber);
+        }
+        self.sockets.hub.disconnected(&self.subscriber);
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,6 +61,12 @@ struct SendPayload {
 }
 
 impl Caller {
+    /// A client that has just been let in.
+    pub(super) fn new(sockets: Arc<Sockets>, session: Arc<Session>, subscriber: Arc<Subscriber>) -> Self {
+        sockets.hub.connected(&subscriber);
+        Self { sockets, session, subscriber, joined: HashSet::new(), typed_in: HashSet::new() }
+    }
+
     pub(super) async fn handle(&mut self, call: Call) {
         let result = match call.event.as_str() {
             "send_message" => return self.send_message(&call).await,
@@ -63,16 +77,21 @@ impl Caller {
             _ => Err(Error::new(Code::Invalid, "UNKNOWN_EVENT", "Unknown event")),
         };
         if let Err(error) = result {
-            refuse(self.subscriber(), &call, &error);
+            self.refuse(&call, &error);
         }
     }
 
-    fn subscriber(&self) -> &Arc<Subscriber> {
-        &self.live.subscriber
+    /// Answers a call that failed, and tells the client which event it was.
+    fn refuse(&self, call: &Call, error: &Error) {
+        error.log();
+        self.subscriber.push(events::error(&error.message, &call.event));
+        if let Some(answer) = events::refusal(call.number, error) {
+            self.subscriber.push(answer);
+        }
     }
 
     fn user_id(&self) -> &str {
-        &self.live.subscriber.user.id
+        &self.subscriber.user.id
     }
 
     async fn join_room(&mut self, call: &Call) -> Result<(), Error> {
@@ -80,18 +99,18 @@ impl Caller {
         let room = self.sockets.rooms.join(self.user_id(), &payload.room_id).await?;
         let mut greeting = Some(greeting(&room, call.number));
         let Some(mut have) = payload.after_seq else {
-            self.sockets.hub.enter(&room.id, self.subscriber(), None, greeting).await?;
+            self.sockets.hub.enter(&room.id, &self.subscriber, None, greeting).await?;
             self.joined.insert(room.id.clone());
             return Ok(());
         };
         // Far behind: read here, page by page, rather than hold up the room.
-        while self.sockets.hub.enter(&room.id, self.subscriber(), Some(have), greeting.take()).await? == Entered::Behind
+        while self.sockets.hub.enter(&room.id, &self.subscriber, Some(have), greeting.take()).await? == Entered::Behind
         {
-            if !self.subscriber().roomy().await {
+            if !self.subscriber.roomy().await {
                 return Ok(());
             }
             for message in self.sockets.store.after(&room.id, have, PAGE).await? {
-                push_missed(self.subscriber(), &message);
+                push_missed(&self.subscriber, &message);
                 have = message.seq;
             }
         }
@@ -103,12 +122,12 @@ impl Caller {
         let payload: RoomPayload = parse(call, "{roomId: string}")?;
         let room = self.sockets.rooms.find(&payload.room_id).await?;
         if self.joined.remove(&room.id) {
-            self.sockets.hub.leave(&room.id, self.subscriber());
+            self.sockets.hub.leave(&room.id, &self.subscriber);
         } else {
             // A stranger must not learn of private rooms.
             self.sockets.rooms.visible(self.user_id(), &room.id).await?;
         }
-        self.subscriber().push(events::left_room(&room.id));
+        self.subscriber.push(events::left_room(&room.id));
         self.succeed(call, &room);
         Ok(())
     }
@@ -119,7 +138,7 @@ impl Caller {
         if !self.joined.contains(&room.id) {
             self.sockets.rooms.joined(self.user_id(), &room.id).await?;
         }
-        self.sockets.hub.typing(&room.id, self.subscriber(), on);
+        self.sockets.hub.typing(&room.id, &self.subscriber, on);
         self.typed_in.insert(room.id.clone());
         self.succeed(call, &room);
         Ok(())
@@ -127,7 +146,7 @@ impl Caller {
 
     fn succeed(&self, call: &Call, room: &Room) {
         if let Some(answer) = Event::answer(call.number, &json!({"success": true, "roomId": room.id})) {
-            self.subscriber().push(answer);
+            self.subscriber.push(answer);
         }
     }
 
@@ -135,11 +154,11 @@ impl Caller {
         let temp_id = call.payload.as_ref().and_then(|p| p.get("tempId")).and_then(|t| t.as_str()).map(str::to_owned);
         let answer = self.answer(call.number, temp_id);
         match self.checked(call).await {
-            Ok((room, draft)) => self.sockets.hub.send(room, draft, Some(self.subscriber().id), answer),
+            Ok((room, draft)) => self.sockets.hub.send(room, draft, Some(self.subscriber.id), answer),
             Err(error) => {
                 error.log();
                 if error.reason == MALFORMED {
-                    self.subscriber().push(events::error(&error.message, &call.event));
+                    self.subscriber.push(events::error(&error.message, &call.event));
                 }
                 answer(Err(&error));
             }
@@ -150,7 +169,7 @@ impl Caller {
         let payload: SendPayload =
             parse(call, "{roomId: string, content: string, messageType?: string, tempId?: string}")?;
         let draft = messages::draft(
-            self.subscriber().user.clone(),
+            self.subscriber.user.clone(),
             &payload.content,
             payload.message_type.as_deref(),
             payload.temp_id.as_deref(),
@@ -162,9 +181,9 @@ impl Caller {
     }
 
     /// Tells this socket what became of its message.
-    fn answer(&self, number: Option<i64>, temp_id: Option<String>) -> Answer {
-        let (subscriber, unanswered) = (Arc::clone(self.subscriber()), Arc::clone(&self.live.unanswered));
-        unanswered.fetch_add(1, Ordering::AcqRel);
+    fn answer(&self, number: Option<u64>, temp_id: Option<String>) -> Answer {
+        let (subscriber, session) = (Arc::clone(&self.subscriber), Arc::clone(&self.session));
+        session.unanswered.fetch_add(1, Ordering::AcqRel);
         Box::new(move |result| {
             match result {
                 Ok(stored) => {
@@ -180,7 +199,7 @@ impl Caller {
                     subscriber.push(events::message_error(error, temp_id.as_deref()));
                 }
             }
-            unanswered.fetch_sub(1, Ordering::AcqRel);
+            session.answered();
         })
     }
 }
@@ -193,7 +212,7 @@ fn parse<T: DeserializeOwned>(call: &Call, wanted: &str) -> Result<T, Error> {
 }
 
 /// What a socket is told as its live feed starts.
-fn greeting(room: &Arc<Room>, number: Option<i64>) -> Greeting {
+fn greeting(room: &Arc<Room>, number: Option<u64>) -> Greeting {
     let room = Arc::clone(room);
     Box::new(move |seq| {
         let mut told = vec![events::joined_room(room.title(), &room.id)];

@@ -1,247 +1,220 @@
-//! One connected socket: its two tasks, and its end.
+//! One Engine.IO session: what its transports, its task and the rest of the service share.
 
 use std::{
-    collections::HashSet,
-    future::ready,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    task::{Poll, Waker},
 };
 
-use aether_common::{Code, Error, guard::Identity};
-use axum::extract::ConnectInfo;
-use socketioxide::{
-    TransportType,
-    extract::{Event as EventName, SocketRef, TryData},
-    handler::{FromMessageParts, Value},
-    socket::{DisconnectReason, Socket},
+use aether_common::guard::Identity;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{
+    LARGEST_PACKET, PING_INTERVAL, PING_TIMEOUT,
+    packet::{Packet, SEPARATOR},
+    websocket::WebSocket,
 };
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use crate::{delivery::queue::Queue, events::Event};
 
-use super::{Cut, Sockets, calls::Caller, outbound, wire::Wires};
-use crate::{delivery::Subscriber, events, model::User};
-
-/// How many events of one client may wait to be handled.
-const INBOX: usize = 512;
-/// How long a closing socket may take for what is under way.
-const QUIET: Duration = Duration::from_secs(3);
-const LOOK: Duration = Duration::from_millis(10);
-/// What was handed to the library needs a moment to reach the wire.
-const FLUSH: Duration = Duration::from_millis(50);
-/// How long a client may take to close by itself when it is told to.
-const GOODBYE: Duration = Duration::from_millis(500);
-
-/// An event that came in.
-pub(super) struct Call {
-    pub(super) event: String,
-    /// By which its sender knows the answer.
-    pub(super) number: Option<i64>,
-    /// `None` for one that isn't JSON, or isn't there.
-    pub(super) payload: Option<serde_json::Value>,
+/// How a session is to end from this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// After what the client sent is answered. The client comes back by itself.
+    Quiet,
+    /// The client is told that its login is over, and doesn't come back by itself.
+    Revoked,
 }
 
-/// A connected socket.
-pub(super) struct Live {
-    pub(super) subscriber: Arc<Subscriber>,
-    identity: Identity,
-    socket: Arc<Socket>,
-    wires: Arc<Wires>,
-    inbox: mpsc::Sender<Call>,
+/// A session.
+pub(super) struct Session {
+    /// What its requests are known by: a secret of the client's.
+    pub(super) sid: String,
+    pub(super) queue: Arc<Queue>,
+    /// Whose it is, once that is known.
+    pub(super) identity: OnceLock<Identity>,
     /// Messages that were sent and aren't answered yet.
-    pub(super) unanswered: Arc<AtomicUsize>,
-    /// Nothing more is taken from the client.
-    closing: CancellationToken,
-    /// The library has let go of the socket.
-    ended: CancellationToken,
+    pub(super) unanswered: AtomicUsize,
+    /// Where packets go that come by POST; only of one that began by polling.
+    posts: Option<mpsc::Sender<Vec<Packet>>>,
+    /// A GET is waiting.
+    polled: AtomicBool,
+    /// The client is going over to a websocket.
+    upgrading: AtomicBool,
+    control: Mutex<Control>,
 }
 
-/// Payload and number of an event, whatever they are.
-struct Raw(Option<i64>, Option<serde_json::Value>);
-
-impl FromMessageParts<socketioxide::adapter::LocalAdapter> for Raw {
-    type Error = std::convert::Infallible;
-
-    fn from_message_parts(s: &Arc<Socket>, value: &mut Value, number: &Option<i64>) -> Result<Self, Self::Error> {
-        let TryData(payload) = TryData::from_message_parts(s, value, number)?;
-        Ok(Self(*number, payload.ok()))
-    }
+/// What the session's task is to do.
+#[derive(Default)]
+pub(super) struct Control {
+    pub(super) websocket: Option<WebSocket>,
+    pub(super) ending: Option<Ending>,
+    task: Option<Waker>,
 }
 
-/// Starts the tasks of a socket that has just connected. Handlers hold no reference to the socket: it holds them.
-pub(super) fn start(sockets: &Arc<Sockets>, socket: Arc<Socket>) {
-    let Some(identity) = socket.extensions.get::<Identity>() else {
-        tracing::error!("a socket without an identity");
-        let _ = SocketRef::from(socket).disconnect();
-        return;
-    };
-    let user = User { id: identity.user_id.clone(), username: identity.username.clone() };
-    let (too_slow, closing, ended) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-    let id = sockets.next_id.fetch_add(1, Ordering::Relaxed);
-    let (subscriber, queue) = Subscriber::new(id, user, too_slow.clone());
-    let (inbox, calls) = mpsc::channel(INBOX);
+/// A poll while another one waits.
+#[derive(Debug)]
+pub(super) struct Overlap;
 
-    listen(&socket, &inbox, &subscriber, &closing, &ended);
-    subscriber.push(events::connected(&subscriber.user));
-
-    let live = Arc::new(Live {
-        subscriber,
-        identity,
-        wires: Arc::clone(&sockets.wires),
-        inbox,
-        unanswered: Arc::default(),
-        closing,
-        ended: ended.clone(),
-        socket: Arc::clone(&socket),
-    });
-    sockets.hub.connected(&live.subscriber);
-    sockets.live.insert(id, Arc::clone(&live));
-    tracing::debug!(user = live.identity.user_id, socket = id, "connected");
-    sockets.tasks.spawn({
-        let (live, ended, metrics) = (Arc::clone(&live), ended.clone(), Arc::clone(&sockets.metrics));
-        async move {
-            if outbound::send(socket, queue, too_slow, ended).await == outbound::End::TooSlow {
-                metrics.dropped_sockets.inc();
-                tracing::info!(user = live.identity.user_id, socket = id, "too slow, cut off");
-                live.hang_up();
-            }
-        }
-    });
-    sockets.tasks.spawn(serve(Arc::clone(sockets), live, calls));
-}
-
-/// Hands every event to the socket's own task: the library runs each handler on a task of its own, but calls it in
-/// order.
-fn listen(
-    socket: &Socket,
-    inbox: &mpsc::Sender<Call>,
-    subscriber: &Arc<Subscriber>,
-    closing: &CancellationToken,
-    ended: &CancellationToken,
-) {
-    let (inbox, subscriber, closing) = (inbox.clone(), Arc::clone(subscriber), closing.clone());
-    socket.on_fallback(move |EventName(event): EventName, Raw(number, payload): Raw| {
-        if closing.is_cancelled() {
-            return ready(());
-        }
-        if let Err(TrySendError::Full(call)) = inbox.try_send(Call { event, number, payload }) {
-            refuse(&subscriber, &call, &Error::new(Code::Exhausted, "TOO_MANY_REQUESTS", "Too many requests"));
-        }
-        ready(())
-    });
-    let ended = ended.clone();
-    socket.on_disconnect(move |reason: DisconnectReason| {
-        tracing::debug!(%reason, "disconnected");
-        ended.cancel();
-        ready(())
-    });
-}
-
-/// Answers a call that failed, and tells the client which event it was.
-pub(super) fn refuse(subscriber: &Subscriber, call: &Call, error: &Error) {
-    error.log();
-    subscriber.push(events::error(&error.message, &call.event));
-    if let Some(answer) = events::refusal(call.number, error) {
-        subscriber.push(answer);
-    }
-}
-
-/// Handles a socket's events one after the other, until it ends.
-async fn serve(sockets: Arc<Sockets>, live: Arc<Live>, mut calls: mpsc::Receiver<Call>) {
-    let mut caller = Caller {
-        sockets: Arc::clone(&sockets),
-        live: Arc::clone(&live),
-        joined: HashSet::new(),
-        typed_in: HashSet::new(),
-    };
-    loop {
-        tokio::select! {
-            // What the client sent before it went is still done.
-            biased;
-            Some(call) = calls.recv() => caller.handle(call).await,
-            () = live.ended.cancelled() => break,
-        }
-    }
-    for room in caller.joined.union(&caller.typed_in) {
-        sockets.hub.leave(room, &live.subscriber);
-    }
-    sockets.hub.disconnected(&live.subscriber);
-    sockets.live.remove(&live.subscriber.id);
-    live.wires.forget(&live.socket.id.to_string());
-}
-
-impl Live {
-    pub(super) fn session_id(&self) -> &str {
-        &self.identity.session_id
+impl Session {
+    pub(super) fn new(posts: Option<mpsc::Sender<Vec<Packet>>>) -> Arc<Self> {
+        Arc::new(Self {
+            sid: id(),
+            queue: Arc::default(),
+            identity: OnceLock::new(),
+            unanswered: AtomicUsize::new(0),
+            posts,
+            polled: AtomicBool::new(false),
+            upgrading: AtomicBool::new(false),
+            control: Mutex::default(),
+        })
     }
 
-    /// Ends the session: the client is told, and doesn't come back by itself.
-    pub(super) fn revoke(self: &Arc<Self>, tasks: &TaskTracker) {
-        if self.closing.is_cancelled() {
-            return;
+    /// The packet that opens the session.
+    pub(super) fn open_packet(&self) -> String {
+        let upgrades: &[&str] = if self.posts.is_some() { &["websocket"] } else { &[] };
+        let open = json!({
+            "sid": self.sid,
+            "upgrades": upgrades,
+            "pingInterval": PING_INTERVAL.as_millis() as u64,
+            "pingTimeout": PING_TIMEOUT.as_millis() as u64,
+            "maxPayload": LARGEST_PACKET,
+        });
+        format!("0{open}")
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the task is to do, after which it is woken by more.
+    pub(super) fn commands(&self, task: &Waker) -> (Option<WebSocket>, Option<Ending>) {
+        let mut control = self.control();
+        match &mut control.task {
+            Some(known) => known.clone_from(task),
+            none => *none = Some(task.clone()),
         }
-        self.closing.cancel();
-        self.subscriber.push(events::error("Session revoked", "session"));
-        let live = Arc::clone(self);
-        tasks.spawn(async move {
-            live.wait_for(GOODBYE, |live| live.subscriber.drained()).await;
-            tokio::time::sleep(FLUSH).await;
-            // Fails where the buffer is full; then cutting is all that is left.
-            let _ = SocketRef::from(Arc::clone(&live.socket)).disconnect();
-            tokio::time::sleep(GOODBYE).await;
-            live.hang_up();
+        (control.websocket.take(), control.ending.take())
+    }
+
+    /// Wakes the task: something that it waits for may be so.
+    pub(super) fn wake(&self) {
+        self.command(|_| {});
+    }
+
+    fn command(&self, command: impl FnOnce(&mut Control)) {
+        let task = {
+            let mut control = self.control();
+            command(&mut control);
+            control.task.clone()
+        };
+        task.inspect(Waker::wake_by_ref);
+    }
+
+    /// Ends the session; the first word counts.
+    pub(super) fn end(&self, ending: Ending) {
+        self.command(|control| {
+            control.ending.get_or_insert(ending);
         });
     }
 
-    /// Takes nothing more from the client, waits until what it sent is answered, and closes its transport, after
-    /// which the client comes back by itself.
-    pub(super) async fn close_when_quiet(&self) {
-        self.closing.cancel();
-        self.wait_for(QUIET, |live| {
-            live.inbox.capacity() == INBOX && live.unanswered.load(Ordering::Acquire) == 0 && live.subscriber.drained()
+    /// A message has been answered.
+    pub(super) fn answered(&self) {
+        if self.unanswered.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.wake(); // to end, it may be
+        }
+    }
+
+    /// Packets that came by POST; waits while the client is ahead of what is handled. `false` if it has gone.
+    pub(super) async fn receive(&self, packets: Vec<Packet>) -> bool {
+        match &self.posts {
+            Some(posts) => posts.send(packets).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// The next packets for a GET, when there are some.
+    pub(super) async fn poll(&self) -> Result<String, Overlap> {
+        if self.polled.swap(true, Ordering::AcqRel) {
+            return Err(Overlap);
+        }
+        let _polled = Polled(self);
+        Ok(std::future::poll_fn(|cx| {
+            if self.queue.wait(cx.waker()) {
+                // Asked after the waker is in place, lest the beginning of the change be missed.
+                return if self.is_upgrading() { Poll::Ready("6".to_owned()) } else { Poll::Pending };
+            }
+            Poll::Ready(self.payload())
         })
-        .await;
-        tokio::time::sleep(FLUSH).await;
-        self.hang_up();
+        .await)
     }
 
-    pub(super) fn is_polling(&self) -> bool {
-        self.socket.transport_type() == TransportType::Polling
-    }
-
-    /// The library has let go of the socket, or should have.
-    pub(super) fn end(&self) {
-        self.ended.cancel();
-    }
-
-    /// Ends the transport, even of a client that takes nothing.
-    fn hang_up(&self) {
-        let session = self.socket.id.to_string();
-        if self.is_polling() {
-            // One that has ended is forgotten, or is about to be, and mustn't be noted after that.
-            self.wires.end(&session);
-            if self.ended.is_cancelled() {
-                self.wires.forget(&session);
+    fn payload(&self) -> String {
+        let mut payload = Vec::new();
+        self.queue.take(|event| {
+            if !payload.is_empty() && payload.len() + event.bytes().len() >= LARGEST_PACKET {
+                return false;
             }
-            return;
+            if !payload.is_empty() {
+                payload.push(SEPARATOR as u8);
+            }
+            payload.extend_from_slice(event.bytes());
+            true
+        });
+        self.wake();
+        if payload.is_empty() {
+            return "1".to_owned();
         }
-        let first = self.socket.req_parts();
-        let upgraded = self.wires.upgraded(&session);
-        let direct = || first.extensions.get::<ConnectInfo<Cut>>().map(|ConnectInfo(cut)| cut.clone());
-        if let Some(Cut(cut)) = upgraded.or_else(direct) {
-            cut.cancel();
-        }
+        String::from_utf8_lossy(&payload).into_owned()
     }
 
-    async fn wait_for(&self, limit: Duration, quiet: impl Fn(&Self) -> bool) {
-        let wait = async {
-            while !quiet(self) && !self.ended.is_cancelled() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        // Whatever isn't done by then is cut short.
-        let _ = tokio::time::timeout(limit, wait).await;
+    /// Whether the client is going over to a websocket.
+    pub(super) fn is_upgrading(&self) -> bool {
+        self.upgrading.load(Ordering::Acquire)
     }
+
+    /// The client tries a websocket: a GET that waits is let go. `false` if it does so already, or can't.
+    pub(super) fn try_upgrade(&self) -> bool {
+        let begun = self.posts.is_some() && !self.upgrading.swap(true, Ordering::AcqRel);
+        if begun {
+            self.queue.nudge();
+        }
+        begun
+    }
+
+    /// The client stays with polling after all.
+    pub(super) fn give_up_upgrade(&self) {
+        self.upgrading.store(false, Ordering::Release);
+    }
+
+    /// From now on everything goes over the websocket.
+    pub(super) fn upgrade(&self, websocket: WebSocket) {
+        self.command(|control| control.websocket = Some(websocket));
+    }
+}
+
+struct Polled<'a>(&'a Session);
+
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        self.0.polled.store(false, Ordering::Release);
+    }
+}
+
+/// A new id that nobody can guess.
+pub(super) fn id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// The packet that lets a client in.
+pub(super) fn connected() -> Event {
+    Event::raw(format!("40{{\"sid\":\"{}\"}}", id()))
+}
+
+/// The packet that refuses a client, or a namespace.
+pub(super) fn refused(namespace: &str, message: &str) -> Event {
+    let comma = if namespace.is_empty() { "" } else { "," };
+    Event::raw(format!("44{namespace}{comma}{}", json!({"message": message})))
 }

@@ -1,0 +1,147 @@
+//! Two connections tied together: bytes are passed on as they come. One that is idle holds no buffers, and what is
+//! passed on at once is never copied.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{io::AsyncWrite as _, net::TcpStream};
+
+/// How much is passed on in one go.
+const CHUNK: usize = 64 * 1024;
+
+thread_local! {
+    /// Bytes on their way; nothing stays here.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK]);
+}
+
+/// One end, with what was read from it already.
+pub(super) struct End {
+    pub(super) stream: TcpStream,
+    pub(super) read: Vec<u8>,
+}
+
+/// Passes bytes both ways until either side ends or `dismissal` does; then both are closed.
+pub(super) async fn tie(client: End, replica: End, dismissal: impl Future<Output = ()>) {
+    let (mut client, mut to_replica) = (client.stream, Unsent::new(client.read));
+    let (mut replica, mut to_client) = (replica.stream, Unsent::new(replica.read));
+    let both_ways = std::future::poll_fn(|cx| {
+        // Whatever one way does, the other is looked at: only then both are waited for.
+        let there = pass(cx, &client, &replica, &mut to_replica);
+        let back = pass(cx, &replica, &client, &mut to_client);
+        if let Poll::Ready(ended) = there { Poll::Ready(ended) } else { back }
+    });
+    let ended = tokio::select! {
+        ended = both_ways => ended,
+        () = dismissal => Ok(()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a websocket broke");
+    }
+    std::future::poll_fn(|cx| {
+        // A side that is gone can't be closed any more, and need not be.
+        let _ = (Pin::new(&mut client).poll_shutdown(cx), Pin::new(&mut replica).poll_shutdown(cx));
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// Bytes that the other side didn't take at once.
+struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Unsent {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, sent: 0 }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, to: &TcpStream) -> Poll<io::Result<()>> {
+        while self.sent < self.bytes.len() {
+            ready!(to.poll_write_ready(cx))?;
+            self.sent += or_nothing(to.try_write(&self.bytes[self.sent..]))?.unwrap_or(0);
+        }
+        if self.sent > 0 {
+            *self = Self::new(Vec::new());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Passes on until there is nothing to read, or no place to write.
+fn pass(cx: &mut Context<'_>, from: &TcpStream, to: &TcpStream, unsent: &mut Unsent) -> Poll<io::Result<()>> {
+    loop {
+        ready!(unsent.poll_send(cx, to))?;
+        ready!(from.poll_read_ready(cx))?;
+        let over = SCRATCH.with_borrow_mut(|scratch| {
+            let Some(read) = or_nothing(from.try_read(scratch))? else { return Ok(false) };
+            let sent = or_nothing(to.try_write(&scratch[..read]))?.unwrap_or(0);
+            unsent.bytes.extend_from_slice(&scratch[sent..read]);
+            io::Result::Ok(read == 0)
+        })?;
+        if over {
+            return Poll::Ready(Ok(()));
+        }
+    }
+}
+
+/// `None` where a connection would have to be waited for.
+fn or_nothing(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, End) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (near, End { stream: listener.accept().await.unwrap().0, read: Vec::new() })
+    }
+
+    #[tokio::test]
+    async fn everything_arrives_both_ways_however_slowly_it_is_read() {
+        let ((mut client, client_end), (mut replica, mut replica_end)) = (pair().await, pair().await);
+        replica_end.read = b"first ".to_vec();
+        let tied = tokio::spawn(tie(client_end, replica_end, std::future::pending()));
+        let much: Vec<u8> = (0..5_000_000u32).map(|n| n as u8).collect();
+        let sent = much.clone();
+        let sending = tokio::spawn(async move {
+            replica.write_all(&sent).await.unwrap();
+            let mut request = [0; 5];
+            replica.read_exact(&mut request).await.unwrap();
+            (replica, request)
+        });
+        client.write_all(b"hello").await.unwrap();
+        let mut got = vec![0; 6 + much.len()];
+        client.read_exact(&mut got).await.unwrap();
+        assert!(got.starts_with(b"first ") && got[6..] == much);
+        let (replica, request) = sending.await.unwrap();
+        assert_eq!(&request, b"hello");
+        drop(replica);
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "one end's end is the other's");
+        tied.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_dismissal_closes_both_ends() {
+        let ((mut client, client_end), (mut replica, replica_end)) = (pair().await, pair().await);
+        tie(client_end, replica_end, std::future::ready(())).await;
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(replica.read(&mut [0]).await.unwrap(), 0);
+    }
+}

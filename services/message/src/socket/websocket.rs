@@ -1,0 +1,156 @@
+//! A websocket, driven by hand: one task reads and writes it, and an idle one holds no buffers.
+
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::AsyncWrite as _,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use super::frame::{self, Decoder, Frame, Violation};
+
+/// How much is read or written in one go.
+const CHUNK: usize = 64 * 1024;
+
+thread_local! {
+    /// Bytes on their way in or out; nothing stays here.
+    static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; CHUNK], Vec::with_capacity(CHUNK)));
+}
+
+/// Why nothing more is read.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The client has closed its side, or the connection broke.
+    Gone,
+    /// The client sent what it mustn't.
+    Violation(Violation),
+}
+
+/// The server's end of a websocket.
+pub(super) struct WebSocket {
+    stream: TcpStream,
+    decoder: Decoder,
+    unsent: Vec<u8>,
+    sent: usize,
+    /// Since when the client takes nothing.
+    stuck_since: Option<Instant>,
+}
+
+impl WebSocket {
+    /// Over a connection whose handshake is done; `read` came after it.
+    pub(super) fn new(stream: TcpStream, read: &[u8]) -> Self {
+        let mut decoder = Decoder::default();
+        decoder.feed(read);
+        Self { stream, decoder, unsent: Vec::new(), sent: 0, stuck_since: None }
+    }
+
+    /// The next frame.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, Ended>> {
+        loop {
+            match self.decoder.next() {
+                Ok(Some(frame)) => return Poll::Ready(Ok(frame)),
+                Ok(None) => {}
+                Err(violation) => return Poll::Ready(Err(Ended::Violation(violation))),
+            }
+            if ready!(self.stream.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(Err(Ended::Gone));
+            }
+            let read = SCRATCH.with_borrow_mut(|(scratch, _)| {
+                let read = self.stream.try_read(scratch)?;
+                self.decoder.feed(&scratch[..read]);
+                Ok(read)
+            });
+            match read {
+                Ok(0) => return Poll::Ready(Err(Ended::Gone)),
+                Err(error) if kind_of(&error) != io::ErrorKind::WouldBlock => return Poll::Ready(Err(Ended::Gone)),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Sends what `fill` writes. The rest of what the connection doesn't take at once is sent by
+    /// [`WebSocket::poll_flush`], which must be done before.
+    pub(super) fn send(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        SCRATCH.with_borrow_mut(|(_, scratch)| {
+            scratch.clear();
+            fill(scratch);
+            let sent = match self.stream.try_write(scratch) {
+                Err(error) if kind_of(&error) == io::ErrorKind::WouldBlock => 0,
+                sent => sent?,
+            };
+            if sent < scratch.len() {
+                self.unsent.extend_from_slice(&scratch[sent..]);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether a chunk is full.
+    pub(super) fn is_enough(chunk: &[u8]) -> bool {
+        chunk.len() >= CHUNK - super::LARGEST_EVENT
+    }
+
+    /// Sends what is left of a chunk.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.unsent.len() {
+            let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
+                self.stuck_since.get_or_insert_with(Instant::now);
+                return Poll::Pending;
+            };
+            ready?;
+            match self.stream.try_write(&self.unsent[self.sent..]) {
+                Err(error) if kind_of(&error) == io::ErrorKind::WouldBlock => {}
+                sent => {
+                    self.sent += sent?;
+                    self.stuck_since = None;
+                }
+            }
+        }
+        self.stuck_since = None;
+        if self.sent > 0 {
+            (self.unsent, self.sent) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// When the client will have taken nothing for so long.
+    pub(super) fn stuck_at(&self, patience: Duration) -> Option<Instant> {
+        self.stuck_since.map(|since| since + patience)
+    }
+
+    /// Says goodbye; no more is sent.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>, code: u16) {
+        // A client that doesn't take it sees the connection's end all the same.
+        let _ = self.send(|out| frame::close(out, code));
+        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+    }
+
+    /// Waits until the client has closed its side; what it still sends is thrown away.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if ready!(self.stream.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            let read = SCRATCH.with_borrow_mut(|(scratch, _)| self.stream.try_read(scratch));
+            match read {
+                Ok(0) => return Poll::Ready(()),
+                Err(error) if kind_of(&error) != io::ErrorKind::WouldBlock => return Poll::Ready(()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// A call that a signal broke off is made again, like one that had to wait.
+fn kind_of(error: &io::Error) -> io::ErrorKind {
+    match error.kind() {
+        io::ErrorKind::Interrupted => io::ErrorKind::WouldBlock,
+        kind => kind,
+    }
+}
