@@ -142,11 +142,13 @@ impl Session {
         }
         let _polled = Polled(self);
         Ok(std::future::poll_fn(|cx| {
-            if self.queue.wait(cx.waker()) {
-                // Asked after the waker is in place, lest the beginning of the change be missed.
-                return if self.is_upgrading() { Poll::Ready("6".to_owned()) } else { Poll::Pending };
+            let nothing = self.queue.wait(cx.waker());
+            // Asked after the waker is in place, lest the beginning of the change be missed. What waits goes over the
+            // websocket then.
+            if self.is_upgrading() {
+                return Poll::Ready("6".to_owned());
             }
-            Poll::Ready(self.payload())
+            if nothing { Poll::Pending } else { Poll::Ready(self.payload()) }
         })
         .await)
     }
