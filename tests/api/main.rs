@@ -26,6 +26,7 @@ mod rooms;
 mod rooms_messages;
 mod run;
 mod shutdown;
+mod slow;
 mod socket;
 mod stores;
 

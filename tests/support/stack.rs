@@ -256,6 +256,11 @@ impl Service {
         line.trim().parse().ok()
     }
 
+    /// The process's resident memory in KiB.
+    pub fn memory(&self) -> u64 {
+        self.process.memory()
+    }
+
     /// All that the process has logged.
     pub fn log(&self) -> String {
         self.process.log_text()

@@ -5,7 +5,7 @@ mod html;
 use std::collections::BTreeMap;
 
 use axum::{
-    Json,
+    body::Bytes,
     extract::State,
     http::{HeaderName, HeaderValue, header},
     response::Html,
@@ -98,8 +98,8 @@ fn sorted(value: Value) -> Value {
 
 /// The description in both forms, made once.
 pub(crate) struct Docs {
-    description: Value,
-    page: String,
+    description: Bytes,
+    page: Bytes,
     policy: HeaderValue,
 }
 
@@ -108,18 +108,19 @@ impl Docs {
         let description = description();
         let page = html::page(&description);
         let policy = HeaderValue::try_from(html::policy()).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Self { description, page, policy }
+        Self { description: description.to_string().into(), page: page.into(), policy }
     }
 }
 
 /// For people.
-pub(crate) async fn page(State(app): State<App>) -> ([(HeaderName, HeaderValue); 1], Html<String>) {
+pub(crate) async fn page(State(app): State<App>) -> ([(HeaderName, HeaderValue); 1], Html<Bytes>) {
     ([(header::CONTENT_SECURITY_POLICY, app.docs.policy.clone())], Html(app.docs.page.clone()))
 }
 
 /// For programs.
-pub(crate) async fn openapi(State(app): State<App>) -> Json<Value> {
-    Json(app.docs.description.clone())
+pub(crate) async fn openapi(State(app): State<App>) -> ([(HeaderName, HeaderValue); 1], Bytes) {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], app.docs.description.clone())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod access;
 mod app;
 mod auth;
 mod body;
+mod client;
 mod config;
 mod connections;
 mod docs;

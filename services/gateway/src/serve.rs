@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::{access::Peer, app::App, connections::Slot, routes};
+use crate::{access::Peer, app::App, client::Client, connections::Slot, routes};
 
 /// A client that sends no whole head of a request for so long is cut off.
 const HEAD_TIME_OUT: Duration = Duration::from_secs(10);
@@ -62,13 +62,19 @@ async fn connection(
     router: Router,
     stop: CancellationToken,
 ) {
+    let client = Client::new(stream);
+    let turn = client.turn();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&slot));
-        router.clone().oneshot(request)
+        let (turn, router) = (turn.clone(), router.clone());
+        async move {
+            turn.take().await;
+            router.oneshot(request).await
+        }
     });
-    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection = pin!(server.serve_connection(TokioIo::new(client), service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

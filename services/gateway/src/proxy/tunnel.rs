@@ -10,6 +10,8 @@ use std::{
 
 use tokio::{io::AsyncWrite as _, net::TcpStream};
 
+use crate::client::Patience;
+
 /// How much is passed on in one go.
 const CHUNK: usize = 64 * 1024;
 
@@ -53,16 +55,19 @@ pub(super) async fn tie(client: End, replica: End, dismissal: impl Future<Output
 struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
+    /// A replica closes the websocket of a client that reads nothing, which isn't seen while its bytes are unsent.
+    patience: Patience,
 }
 
 impl Unsent {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, sent: 0 }
+        Self { bytes, sent: 0, patience: Patience::default() }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, to: &TcpStream) -> Poll<io::Result<()>> {
         while self.sent < self.bytes.len() {
-            ready!(to.poll_write_ready(cx))?;
+            let written = to.poll_write_ready(cx);
+            ready!(self.patience.judge(cx, written))?;
             self.sent += or_nothing(to.try_write(&self.bytes[self.sent..]))?.unwrap_or(0);
         }
         if self.sent > 0 {
@@ -134,6 +139,14 @@ mod tests {
         assert_eq!(&request, b"hello");
         drop(replica);
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "one end's end is the other's");
+        tied.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_given_up_and_its_replica_told() {
+        let ((_client, client_end), (mut replica, replica_end)) = (pair().await, pair().await);
+        let tied = tokio::spawn(tie(client_end, replica_end, std::future::pending()));
+        assert!(replica.write_all(&vec![0; 64 << 20]).await.is_err(), "the tunnel is closed");
         tied.await.unwrap();
     }
 

@@ -19,7 +19,7 @@ use super::{
     tunnel::{self, End},
     unreachable,
 };
-use crate::{access::Context, connections::Slot, error::Answer};
+use crate::{access::Context, client::Client, connections::Slot, error::Answer};
 
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ pub(super) async fn open(
         let _open = (open, slot);
         let both = async { tokio::try_join!(client_side, replica_side) };
         match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
-            Ok(Ok((client, replica))) => match (end(client), end(replica)) {
+            Ok(Ok((client, replica))) => match (client_end(client), replica_end(replica)) {
                 (Some(client), Some(replica)) => tunnel::tie(client, replica, dismissal).await,
                 _ => tracing::error!("a websocket over something that isn't TCP"),
             },
@@ -116,8 +116,14 @@ async fn connect(candidates: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), E
     Err(unreachable(last))
 }
 
-/// The connection under a websocket.
-fn end(upgraded: Upgraded) -> Option<End> {
+/// The connection under a client's websocket.
+fn client_end(upgraded: Upgraded) -> Option<End> {
+    let parts = upgraded.downcast::<TokioIo<Client>>().ok()?;
+    Some(End { stream: parts.io.into_inner().into_inner(), read: parts.read_buf.to_vec() })
+}
+
+/// The connection under a replica's websocket.
+fn replica_end(upgraded: Upgraded) -> Option<End> {
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     Some(End { stream: parts.io.into_inner(), read: parts.read_buf.to_vec() })
 }

@@ -59,9 +59,8 @@ enum Transport {
 /// Any request to `/socket`.
 pub(crate) async fn serve(State(sockets): State<Arc<Sockets>>, request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default();
-    let parameter = |name: &str| {
-        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
-    };
+    let parameter =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
     let transport = match parameter("transport").as_deref() {
         Some("polling") => Transport::Polling,
         Some("websocket") => Transport::WebSocket,
@@ -117,9 +116,9 @@ async fn post(session: &Session, request: Request) -> Response {
         Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
-    let parsed = std::str::from_utf8(&body).ok().and_then(|text| {
-        text.split(SEPARATOR).map(|packet| Packet::parse(packet).ok()).collect::<Option<Vec<_>>>()
-    });
+    let parsed = std::str::from_utf8(&body)
+        .ok()
+        .and_then(|text| text.split(SEPARATOR).map(|packet| Packet::parse(packet).ok()).collect::<Option<Vec<_>>>());
     let Some(packets) = parsed else {
         session.end(Ending::Quiet);
         return Refusal::BadRequest.response();
