@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 RESOURCE ?= examples/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint generate images up e2e down bench
+.PHONY: help run test faults fuzz lint generate images up e2e down bench
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -23,6 +23,9 @@ faults: ## Test long what holds while processes and stores fail; figures go to F
 	cargo build --locked --workspace --bins
 	cargo test --locked --package aether-tests --test faults --no-run
 	FAULTS=long TEST_SERVERS="postgres redis mongodb" tests/tools/with-servers cargo test --locked --package aether-tests --test faults
+
+fuzz: ## Try every parser of strangers' bytes with odd inputs, each for FUZZ_SECONDS (60); FUZZ_SEED repeats a run
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --workspace --lib --test fuzz_tokens -- fuzz_ --nocapture
 
 lint: ## Check format, lints, and that generated files are fresh
 	cargo fmt --all --check

@@ -96,9 +96,25 @@ fn unknown_field(resource: &serde_yaml::Value) -> Option<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::api::{Environment, Redis, Store};
+    use crate::{
+        api::{Environment, Redis, Store},
+        config::Images,
+        resources::{Children, Hashes, Instance},
+    };
 
     const HEAD: &str = "apiVersion: aetherconnect.io/v1alpha1\nkind: AetherConnect\nmetadata: {name: chat}\n";
+    const EVERYTHING: &str = "spec:
+  image: {registry: reg.example/x, pullSecrets: [{name: pull}], message: other/message:9}
+  gateway:
+    replicas: 2
+    resources: {limits: {cpu: 1}}
+    env: [{name: LOG_LEVEL, value: trace}, {name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]
+    rateLimit: {max: 5, windowSeconds: 6, loginMax: 7}
+    trustedProxies: [10.0.0.0/8]
+  postgres: {external: {secretRef: {name: pg}}}
+  mongodb: {managed: {storage: {size: 2Gi, className: fast}, image: 'local/ferretdb:1.24'}}
+  redis: {disabled: true}
+";
 
     #[test]
     fn an_empty_spec_has_defaults() {
@@ -146,5 +162,62 @@ mod tests {
         assert!(parse(&format!("{secret}{HEAD}spec: {{suspend: true}}\n")).unwrap().spec.suspend);
         assert!(parse(secret).unwrap_err().to_string().contains("v1 Secret"));
         assert!(matches!(parse(""), Err(ParseError::Empty)));
+    }
+
+    #[test]
+    fn fuzz_a_resource_that_is_read_can_be_written_read_again_and_built() {
+        let everything = format!("{HEAD}{EVERYTHING}");
+        let corpus = [
+            include_bytes!("../../../examples/quickstart.yaml").as_slice(),
+            include_bytes!("../../../examples/external.yaml"),
+            include_bytes!("../../../examples/two-tenants.yaml"),
+            everything.as_bytes(),
+        ];
+        let words = [
+            "spec: ",
+            "{",
+            "}",
+            "  ",
+            "\n",
+            "- ",
+            "---\n",
+            "&a ",
+            "*a",
+            "<<: ",
+            "!!binary ",
+            "| ",
+            "replicas: ",
+            "disabled: true",
+            "external:",
+            "managed: {}",
+            "autoscaling: {minReplicas: 1, maxReplicas: 3}",
+            "podTemplate: ",
+            "env: ",
+            "jwt: ",
+            "secretRef: ",
+            "storage: ",
+            "resources: ",
+        ];
+        aether_fuzz::fuzz("resource", &corpus, &words, |text| {
+            let resources = match parse_all(&String::from_utf8_lossy(text)) {
+                Ok(resources) => resources,
+                Err(error) => return aether_fuzz::kind(&error.to_string().split(':').next()),
+            };
+            for resource in &resources {
+                let written = serde_yaml::to_string(resource).unwrap();
+                let again = parse(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
+                assert_eq!(serde_json::to_value(resource).unwrap(), serde_json::to_value(again).unwrap());
+                let instance = Instance {
+                    name: resource.metadata.name.as_deref().unwrap(),
+                    namespace: "team",
+                    uid: "u-1",
+                    spec: &resource.spec,
+                    images: &Images::default(),
+                    hashes: Hashes::default(),
+                };
+                assert!(Children::of(&instance).all().count() > 4);
+            }
+            resources.len().to_string()
+        });
     }
 }

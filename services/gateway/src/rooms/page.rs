@@ -64,6 +64,8 @@ fn positive(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use axum::extract::Query;
+
     use super::*;
 
     fn parse(page: &str, limit: &str) -> Result<(u32, u32), String> {
@@ -108,5 +110,36 @@ mod tests {
             let page = Pagination::new(page, 50, 0);
             assert_eq!((page.total_pages, page.has_next, page.has_previous), (0, false, false));
         }
+    }
+
+    #[test]
+    fn fuzz_pagination_reads_what_it_accepts_as_it_is_written() {
+        let corpus: [&[u8]; 5] = [b"page=1&limit=50", b"limit=100", b"page=4294967295", b"page=%31&limit=2", b""];
+        aether_fuzz::fuzz("pagination", &corpus, &["page=", "limit=", "100", "101", "%3D", "%26"], |query| {
+            let query = String::from_utf8_lossy(query);
+            let Ok(uri) = format!("/?{query}").parse() else { return "no URL".to_owned() };
+            let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(&uri) else {
+                return "no query".to_owned();
+            };
+            let written = |name: &str, otherwise: &str| {
+                let value = pairs.iter().find(|(key, _)| key == name).map_or(otherwise, |(_, value)| value);
+                value.trim_start_matches('0').to_owned()
+            };
+            match page_and_limit(&pairs) {
+                Ok((page, limit)) => {
+                    assert!(limit <= LARGEST_LIMIT);
+                    assert_eq!((page.to_string(), limit.to_string()), (written("page", "1"), written("limit", "50")));
+                    let items = u64::from(page) * u64::from(limit);
+                    let told = Pagination::new(page, limit, items);
+                    assert_eq!((told.total_pages, told.has_next), (u64::from(page), false));
+                    assert!(Pagination::new(page, limit, items + 1).has_next);
+                    format!("{} {limit}", page.ilog2())
+                }
+                Err(error) => {
+                    assert!(error.message.contains("positive integer"), "{}", error.message);
+                    aether_fuzz::kind(&error.message.len())
+                }
+            }
+        });
     }
 }

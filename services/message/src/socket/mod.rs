@@ -148,3 +148,6 @@ impl Sockets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
