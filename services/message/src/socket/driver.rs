@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    PING_INTERVAL, PING_TIMEOUT, Sockets,
+    LARGEST_PACKET, PING_INTERVAL, PING_TIMEOUT, Sockets,
     calls::Caller,
     frame::{self, Frame},
     packet::{Nonsense, Packet},
@@ -29,8 +29,9 @@ use crate::{
     model::User,
 };
 
-/// How many of a client's packets may wait to be handled before no more are read.
-pub(super) const INBOX: usize = 64;
+/// How many of a client's packets, and how many bytes of them, may wait to be handled before no more are read.
+const INBOX: usize = 64;
+const INBOX_BYTES: usize = 2 * LARGEST_PACKET;
 /// How long a client may take from the handshake to its token.
 const CONNECT: Duration = Duration::from_secs(10);
 /// A client that takes nothing for so long is cut off.
@@ -68,7 +69,9 @@ pub(super) struct Driver {
     session: Arc<Session>,
     websocket: Option<WebSocket>,
     posts: Option<mpsc::Receiver<Vec<Packet>>>,
+    /// What came and isn't handled yet, and how many bytes that was.
     todo: VecDeque<Packet>,
+    todo_bytes: usize,
     step: Option<Step>,
     caller: Option<Caller>,
     subscriber: Option<Arc<Subscriber>>,
@@ -96,6 +99,7 @@ pub(super) async fn run(
         websocket,
         posts,
         todo: VecDeque::new(),
+        todo_bytes: 0,
         step: None,
         caller: None,
         subscriber: None,
@@ -128,7 +132,7 @@ impl Driver {
             self.write(cx, now);
             self.look_at_time(now);
             self.close_if_quiet(cx, now);
-            let again = self.gone || matches!(self.stage, Stage::Closing(_)) || (paused && self.todo.len() < INBOX);
+            let again = self.gone || matches!(self.stage, Stage::Closing(_)) || (paused && !self.inbox_is_full());
             if !again && self.set_alarm(cx, now).is_pending() {
                 return Poll::Pending;
             }
@@ -173,7 +177,7 @@ impl Driver {
     /// Reads until nothing more has come, or enough has: then it is `true`.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         while !self.gone {
-            if self.todo.len() >= INBOX {
+            if self.inbox_is_full() {
                 return true;
             }
             if let Some(websocket) = &mut self.websocket {
@@ -189,11 +193,18 @@ impl Driver {
         false
     }
 
+    fn inbox_is_full(&self) -> bool {
+        self.todo.len() >= INBOX || self.todo_bytes >= INBOX_BYTES
+    }
+
     fn frame(&mut self, cx: &mut Context<'_>, frame: Result<Frame, Ended>, now: Instant) {
         let Some(websocket) = &mut self.websocket else { return };
         match frame {
             Ok(Frame::Text(text)) => match Packet::parse(&text) {
-                Ok(packet) => self.packet(packet, now),
+                Ok(packet) => {
+                    self.todo_bytes += text.len();
+                    self.packet(packet, now);
+                }
                 Err(Nonsense) => {
                     websocket.close(cx, NORMAL);
                     self.gone = true;
@@ -266,7 +277,7 @@ impl Driver {
                 },
                 Some(_) => {}
                 None => {
-                    self.todo = VecDeque::new();
+                    (self.todo, self.todo_bytes) = (VecDeque::new(), 0);
                     return;
                 }
             }

@@ -74,9 +74,15 @@ impl WebSocket {
         }
     }
 
-    /// Sends what `fill` writes. The rest of what the connection doesn't take at once is sent by
-    /// [`WebSocket::poll_flush`], which must be done before.
+    /// Sends what `fill` writes, after what is on its way. The rest of what the connection doesn't take at once is sent
+    /// by [`WebSocket::poll_flush`].
     pub(super) fn send(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        if self.sent < self.unsent.len() {
+            fill(&mut self.unsent);
+            // A client that wants answers and doesn't take them.
+            let too_much = self.unsent.len() > 2 * CHUNK;
+            return if too_much { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) };
+        }
         SCRATCH.with_borrow_mut(|(_, scratch)| {
             scratch.clear();
             fill(scratch);
@@ -152,5 +158,57 @@ fn kind_of(error: &io::Error) -> io::ErrorKind {
     match error.kind() {
         io::ErrorKind::Interrupted => io::ErrorKind::WouldBlock,
         kind => kind,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, WebSocket) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, WebSocket::new(listener.accept().await.unwrap().0, &[]))
+    }
+
+    /// Sends until the connection takes no more, and tells how many frames that were.
+    async fn fill_up(websocket: &mut WebSocket) -> usize {
+        let mut frames = 0;
+        while poll_fn(|cx| Poll::Ready(websocket.poll_flush(cx).is_ready())).await {
+            websocket.send(|out| frame::text(out, &[b'x'; 50_000])).unwrap();
+            frames += 1;
+        }
+        frames
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_while_the_client_is_slow_comes_whole_and_in_order() {
+        let (mut client, mut websocket) = pair().await;
+        let frames = fill_up(&mut websocket).await;
+        websocket.send(|out| frame::pong(out, b"late")).unwrap();
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.unwrap();
+            all
+        });
+        poll_fn(|cx| websocket.poll_flush(cx)).await.unwrap();
+        drop(websocket);
+        let mut expected = Vec::new();
+        (0..frames).for_each(|_| frame::text(&mut expected, &[b'x'; 50_000]));
+        frame::pong(&mut expected, b"late");
+        assert!(reading.await.unwrap() == expected, "not what was sent");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_pings_and_never_reads_is_given_up() {
+        let (_client, mut websocket) = pair().await;
+        fill_up(&mut websocket).await;
+        assert!((0..10_000).any(|_| websocket.send(|out| frame::pong(out, &[0; 125])).is_err()));
+        assert!(websocket.stuck_at(Duration::ZERO).is_some());
     }
 }

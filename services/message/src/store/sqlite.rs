@@ -15,6 +15,8 @@ use super::{Schema, Store, in_time};
 use crate::model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, RoomType, Tail, User};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
+/// More rows than any page has.
+const LARGEST_READ: usize = 256;
 const BUSY: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;
 /// Statements that insert no more messages than this are kept ready.
@@ -37,6 +39,8 @@ impl SqliteStore {
             // What is acknowledged survives a power cut.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // A page of history comes from the connection's thread in one go.
+            .row_buffer_size(LARGEST_READ)
             .busy_timeout(BUSY);
         let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY);
         Self {
