@@ -25,6 +25,7 @@ mod replicas;
 mod rooms;
 mod rooms_messages;
 mod run;
+mod secrets;
 mod shutdown;
 mod slow;
 mod socket;

@@ -62,3 +62,33 @@ pub(crate) async fn copy_user(url: &str, id: &str, number: usize) -> Vec<[String
     connection.close().await.unwrap();
     rows.into_iter().map(|(id, name, email, session)| [id, name, email, session]).collect()
 }
+
+/// Every row of every table, as text.
+pub(crate) async fn dump_postgres(url: &str) -> String {
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
+    let mut dump = String::new();
+    for table in tables {
+        let rows = sqlx::AssertSqlSafe(format!("SELECT row::text FROM \"{table}\" row"));
+        let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
+        rows.iter().for_each(|row| dump += &format!("{table}: {row}\n"));
+    }
+    connection.close().await.unwrap();
+    dump
+}
+
+/// Every document of every collection, as text.
+pub(crate) async fn dump_mongodb(url: &str) -> String {
+    let client = mongodb::Client::with_uri_str(url).await.unwrap();
+    let database = client.default_database().unwrap();
+    let mut dump = String::new();
+    for name in database.list_collection_names().await.unwrap() {
+        let mut documents =
+            database.collection::<mongodb::bson::Document>(&name).find(Default::default()).await.unwrap();
+        while documents.advance().await.unwrap() {
+            dump += &format!("{name}: {}\n", documents.deserialize_current().unwrap());
+        }
+    }
+    dump
+}

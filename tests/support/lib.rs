@@ -26,7 +26,7 @@ pub use mongo::Mongo;
 pub use process::{free_port, program};
 pub use redis::Redis;
 pub use socket::Socket;
-pub use stack::{Cables, Options, Service, Stack, Store};
+pub use stack::{Cables, Options, Service, Stack, Store, failed_start};
 pub use token::Token;
 pub use user::{PASSWORD, User, unique};
 pub use wait::{eventually, eventually_sync};

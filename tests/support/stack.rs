@@ -44,6 +44,8 @@ pub struct Options {
     /// Whether each service reaches all replicas of another, as on a cluster. Else gateway `i` talks to auth and
     /// message replica `i`, modulo their number.
     pub spread: bool,
+    /// A password in the URL of PostgreSQL, whose server must ask for none.
+    pub postgres_password: Option<String>,
     /// Environment variables for every service; they win over the defaults, in which all limits are off.
     pub env: Vec<(&'static str, String)>,
 }
@@ -51,7 +53,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let (gateways, auth, message) = (1, 1, 1);
-        Self { store: Store::available(), redis: false, gateways, auth, message, spread: false, env: Vec::new() }
+        let (store, postgres_password) = (Store::available(), None);
+        Self { store, redis: false, gateways, auth, message, spread: false, postgres_password, env: Vec::new() }
     }
 }
 
@@ -108,8 +111,10 @@ pub struct Stack {
     pub cables: Cables,
     /// Where auth keeps users.
     database: String,
+    /// Where message keeps rooms.
+    messages: String,
     _mongo: Option<Mongo>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Stack {
@@ -136,11 +141,11 @@ impl Stack {
             shared.push(("REDIS_URL", through(&mut cables.redis, &database::server("TEST_REDIS_URL"))));
         }
         let mongo = (options.store == Store::Indexed).then(Mongo::start);
-        let (auth_store, message_store) = stores(options.store, mongo.as_ref(), dir.path(), &mut cables);
+        let (auth_store, message_store) = stores(options, mongo.as_ref(), dir.path(), &mut cables);
         shared.extend(options.env.clone());
 
         let auth_env = with(&shared, vec![("DATABASE_URL", auth_store.clone())]);
-        let message_env = with(&shared, vec![("MONGODB_URL", message_store)]);
+        let message_env = with(&shared, vec![("MONGODB_URL", message_store.clone())]);
         migrate("aetherconnect-auth", &auth_env, dir.path());
         migrate("aetherconnect-message", &message_env, dir.path());
         let (auth, auth_urls) = start_auth(options.auth, &auth_env, dir.path());
@@ -158,8 +163,9 @@ impl Stack {
             message,
             cables,
             database: auth_store,
+            messages: message_store,
             _mongo: mongo,
-            _dir: dir,
+            dir,
         };
         let services = stack.auth.iter_mut().chain(&mut stack.message).chain(&mut stack.gateways);
         services.for_each(Service::wait_until_ready);
@@ -174,6 +180,23 @@ impl Stack {
     /// A client of gateway `index`.
     pub fn api_of(&self, index: usize) -> Api {
         Api::new(&self.urls[index])
+    }
+
+    /// What each process has logged so far, those that brought schemas up to date included.
+    pub fn logs(&self) -> Vec<(String, String)> {
+        files(self.dir.path(), ".log")
+    }
+
+    /// Everything that is stored, by store.
+    pub async fn dump(&self) -> Vec<(String, String)> {
+        let mut dump = files(self.dir.path(), ".db");
+        if self.database.starts_with("postgres") {
+            dump.push(("PostgreSQL".to_owned(), database::dump_postgres(&self.database).await));
+        }
+        if self.messages.starts_with("mongodb") {
+            dump.push(("MongoDB".to_owned(), database::dump_mongodb(&self.messages).await));
+        }
+        dump
     }
 
     /// So many users with a session each, of whom only one has gone through registration. Needs PostgreSQL.
@@ -261,6 +284,11 @@ impl Service {
         self.process.memory()
     }
 
+    /// The whole answer to a GET of a path beside the metrics.
+    pub fn http(&self, path: &str) -> String {
+        http_text(self.ready_port, path).unwrap_or_default()
+    }
+
     /// All that the process has logged.
     pub fn log(&self) -> String {
         self.process.log_text()
@@ -273,13 +301,40 @@ fn through(place: &mut Option<Cable>, url: &str) -> String {
     through
 }
 
-fn stores(store: Store, mongo: Option<&Mongo>, dir: &Path, cables: &mut Cables) -> (String, String) {
+/// Runs a program with these variables alone, and returns all that it printed; it has to fail.
+pub fn failed_start(name: &'static str, env: &[(&'static str, &str)], argument: Option<&str>) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let env: Vec<_> = env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let mut command = command(name, &env);
+    command.args(argument).current_dir(dir.path());
+    let mut process = Process::start(name, command, &dir.path().join("log"));
+    let status = process.wait(START_LIMIT).unwrap_or_else(|| panic!("{name} goes on:\n{}", process.log_text()));
+    assert!(!status.success(), "{name} {argument:?} did not fail");
+    process.log_text()
+}
+
+/// Files whose names hold `part`, whatever bytes they consist of.
+fn files(dir: &Path, part: &str) -> Vec<(String, String)> {
+    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    // SQLite's own small files come and go.
+    let read = |path: std::path::PathBuf| {
+        Some((name(&path), String::from_utf8_lossy(&std::fs::read(&path).ok()?).into_owned()))
+    };
+    files.filter(|path| name(path).contains(part)).filter_map(read).filter(|(_, text)| !text.is_empty()).collect()
+}
+
+fn stores(options: &Options, mongo: Option<&Mongo>, dir: &Path, cables: &mut Cables) -> (String, String) {
     let file = |name: &str| format!("sqlite://{}", dir.join(name).display());
-    match store {
+    match options.store {
         Store::Embedded => (file("auth.db"), file("message.db")),
         Store::Real | Store::Indexed => {
             let name = unique("test");
-            let postgres = through(&mut cables.postgres, &database::postgres(&name));
+            let mut postgres = database::postgres(&name);
+            if let Some(password) = &options.postgres_password {
+                postgres = postgres.replacen('@', &format!(":{password}@"), 1);
+            }
+            let postgres = through(&mut cables.postgres, &postgres);
             let mongodb = mongo.map_or_else(|| database::mongodb(&name), |mongo| mongo.url(&name));
             (postgres, through(&mut cables.mongodb, &mongodb))
         }

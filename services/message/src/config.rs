@@ -46,7 +46,7 @@ impl Config {
             http_port: env.parse("MESSAGE_SERVICE_HTTP_PORT", 3001)?,
             grpc_port: env.parse("MESSAGE_SERVICE_GRPC_PORT", 50002)?,
             store: store_address(env)?,
-            redis: redis(env)?,
+            redis: redis_address(env)?,
             auth: Targets::from_env(env, "AUTH_SERVICE_GRPC_URL", "http://localhost:50001")?,
             access_keys: Keys::from_env(TokenKind::Access, env)?,
             websocket_keys: Keys::from_env(TokenKind::WebSocket, env)?,
@@ -70,11 +70,17 @@ fn store_address(env: &Env) -> Result<StoreAddress, ConfigError> {
     }
 }
 
-fn redis(env: &Env) -> Result<Option<Secret>, ConfigError> {
+fn redis_address(env: &Env) -> Result<Option<Secret>, ConfigError> {
     if !env.flag("REDIS_ENABLED", env.get("REDIS_URL").is_some())? {
         return Ok(None);
     }
-    env.secret("REDIS_URL", "use redis://… or rediss://…, or set REDIS_ENABLED=false").map(Some)
+    const MEND: &str = "use redis://… or rediss://…, or set REDIS_ENABLED=false";
+    let url = env.secret("REDIS_URL", MEND)?;
+    match redis::Client::open(url.expose()) {
+        Ok(_) => Ok(Some(url)),
+        // The value may hold a password.
+        Err(_) => Err(ConfigError::Invalid("REDIS_URL", "***".into(), MEND.into())),
+    }
 }
 
 #[cfg(test)]
@@ -105,5 +111,12 @@ mod tests {
     fn redis_that_is_on_needs_an_address() {
         let env = env().with("MONGODB_URL", "sqlite://m.db").with("REDIS_ENABLED", "true");
         assert!(Config::from_env(&env).err().unwrap().to_string().starts_with("REDIS_URL is not set"));
+    }
+
+    #[test]
+    fn an_address_of_redis_that_is_none_is_refused_and_hidden() {
+        let env = env().with("MONGODB_URL", "sqlite://m.db").with("REDIS_URL", "redis//:hunter2@redis");
+        let error = Config::from_env(&env).err().unwrap().to_string();
+        assert!(error.starts_with("REDIS_URL=*** is not valid") && !error.contains("hunter2"), "{error}");
     }
 }
