@@ -66,6 +66,10 @@ fn environment(spec: &AetherConnectSpec, data: &DataDir) -> anyhow::Result<Env> 
         .with("DATABASE_URL", data.database("auth.db")?)
         .with("MONGODB_URL", data.database("message.db")?)
         .with("REDIS_ENABLED", false)
+        // Nothing leaves this machine between the services.
+        .with("TLS_CERT_FILE", "")
+        .with("TLS_KEY_FILE", "")
+        .with("TLS_CLIENT_CA_FILE", "")
         .with("JWT_SECRET", data.secret("jwt-secret")?)
         .with("JWT_WS_SECRET", data.secret("jwt-ws-secret")?))
 }

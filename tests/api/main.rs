@@ -30,6 +30,7 @@ mod shutdown;
 mod slow;
 mod socket;
 mod stores;
+mod tls;
 
 use aether_tests::{Api, Options, Stack};
 use serde_json::{Value, json};

@@ -1,9 +1,11 @@
 //! A whole backend of child processes on free ports, with stores and secrets of its own.
 
 use crate::process::{Process, free_port, http_status, http_text, program};
-use crate::{Api, Cable, Mongo, Token, User, database, eventually_sync, unique};
+use crate::stores::{Cables, encrypt, stores, through};
+use crate::{Api, Authority, Mongo, Token, User, database, eventually_sync};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -46,15 +48,20 @@ pub struct Options {
     pub spread: bool,
     /// A password in the URL of PostgreSQL, whose server must ask for none.
     pub postgres_password: Option<String>,
+    /// Whose certificates the services show each other, and demand, where they speak TLS.
+    pub tls: Option<Arc<Authority>>,
+    /// Whose certificates the stores show, where they speak TLS.
+    pub store_tls: Option<Arc<Authority>>,
     /// Environment variables for every service; they win over the defaults, in which all limits are off.
     pub env: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let (gateways, auth, message) = (1, 1, 1);
-        let (store, postgres_password) = (Store::available(), None);
-        Self { store, redis: false, gateways, auth, message, spread: false, postgres_password, env: Vec::new() }
+        let (store, env, postgres_password) = (Store::available(), Vec::new(), None);
+        let (redis, spread, gateways, auth, message) = (false, false, 1, 1, 1);
+        let (tls, store_tls) = (None, None);
+        Self { store, redis, gateways, auth, message, spread, postgres_password, tls, store_tls, env }
     }
 }
 
@@ -77,19 +84,10 @@ pub struct Service {
     name: &'static str,
     env: Vec<(&'static str, String)>,
     ready_port: u16,
+    /// Whether `/readyz` can be read without TLS.
+    probed: bool,
     process: Process,
     log: std::path::PathBuf,
-}
-
-/// What leads from a backend to its stores: `None` for one that it keeps itself or does without.
-#[derive(Debug, Default)]
-pub struct Cables {
-    /// To PostgreSQL.
-    pub postgres: Option<Cable>,
-    /// To MongoDB.
-    pub mongodb: Option<Cable>,
-    /// To Redis.
-    pub redis: Option<Cable>,
 }
 
 /// A running backend. Dropping it ends every process of it.
@@ -140,17 +138,25 @@ impl Stack {
         if options.redis {
             shared.push(("REDIS_URL", through(&mut cables.redis, &database::server("TEST_REDIS_URL"))));
         }
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        if let Some(tls) = &options.tls {
+            let files = [("TLS_CERT_FILE", tls.certificate()), ("TLS_KEY_FILE", tls.key()), ("TLS_CA_FILE", tls.ca())];
+            shared.extend(files.into_iter().chain([("TLS_CLIENT_CA_FILE", tls.ca())]));
+        }
         let mongo = (options.store == Store::Indexed).then(Mongo::start);
-        let (auth_store, message_store) = stores(options, mongo.as_ref(), dir.path(), &mut cables);
+        let (mut auth_store, mut message_store) = stores(options, mongo.as_ref(), dir.path(), &mut cables);
+        if let Some(tls) = &options.store_tls {
+            encrypt(tls, &mut auth_store, &mut message_store, &mut shared);
+        }
         shared.extend(options.env.clone());
 
         let auth_env = with(&shared, vec![("DATABASE_URL", auth_store.clone())]);
         let message_env = with(&shared, vec![("MONGODB_URL", message_store.clone())]);
         migrate("aetherconnect-auth", &auth_env, dir.path());
         migrate("aetherconnect-message", &message_env, dir.path());
-        let (auth, auth_urls) = start_auth(options.auth, &auth_env, dir.path());
+        let (auth, auth_urls) = start_auth(options.auth, scheme, &auth_env, dir.path());
         let auth_urls = if options.spread { vec![auth_urls.join(",")] } else { auth_urls };
-        let (message, message_urls) = start_message(options.message, &message_env, &auth_urls, dir.path());
+        let (message, message_urls) = start_message(options.message, scheme, &message_env, &auth_urls, dir.path());
         let message_urls = if options.spread { vec![joined(message_urls)] } else { message_urls };
         let (gateways, urls) = start_gateways(options.gateways, &shared, &auth_urls, &message_urls, dir.path());
 
@@ -217,11 +223,15 @@ impl Service {
     fn start(name: &'static str, index: usize, ready_port: u16, env: Vec<(&'static str, String)>, dir: &Path) -> Self {
         let log = dir.join(format!("{name}-{index}.log"));
         let process = Process::start(name, command(name, &env), &log);
-        Self { name, env, ready_port, process, log }
+        let probed = name == "aetherconnect-gateway" || !env.iter().any(|(name, _)| *name == "TLS_CERT_FILE");
+        Self { name, env, ready_port, probed, process, log }
     }
 
-    /// Waits until the service says that it is ready.
+    /// Waits until the service says that it is ready; one that says so by TLS alone is left to its callers.
     pub fn wait_until_ready(&mut self) {
+        if !self.probed {
+            return;
+        }
         let (name, port) = (self.name, self.ready_port);
         eventually_sync(&format!("{name} to be ready"), START_LIMIT, || {
             self.process.assert_alive();
@@ -242,8 +252,13 @@ impl Service {
 
     /// Starts the process anew on its old ports and waits until it is ready.
     pub fn restart(&mut self) {
-        self.process = Process::start(self.name, command(self.name, &self.env), &self.log);
+        self.start_again();
         self.wait_until_ready();
+    }
+
+    /// Starts the process anew on its old ports, and waits for nothing.
+    pub fn start_again(&mut self) {
+        self.process = Process::start(self.name, command(self.name, &self.env), &self.log);
     }
 
     /// Holds the process, as a hung one would be.
@@ -254,6 +269,11 @@ impl Service {
     /// Lets a held process go on.
     pub fn resume(&self) {
         self.process.signal("CONT");
+    }
+
+    /// The value of a variable that it was started with.
+    pub fn env(&self, name: &str) -> Option<&str> {
+        self.env.iter().rev().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
     }
 
     /// Sets a variable for the next start; an empty value is none.
@@ -270,6 +290,11 @@ impl Service {
     /// Waits for the end of the process and returns its exit code; `None` when it takes longer than `limit`.
     pub fn wait_for_exit(&mut self, limit: Duration) -> Option<i32> {
         self.process.wait(limit).map(|status| status.code().unwrap_or(-1))
+    }
+
+    /// What `/readyz` says now, as text.
+    pub fn readiness(&self) -> String {
+        http_text(self.ready_port, "/readyz").unwrap_or_default()
     }
 
     /// The value of a metric without labels, now.
@@ -295,12 +320,6 @@ impl Service {
     }
 }
 
-fn through(place: &mut Option<Cable>, url: &str) -> String {
-    let (cable, through) = Cable::to(url);
-    *place = Some(cable);
-    through
-}
-
 /// Runs a program with these variables alone, and returns all that it printed; it has to fail.
 pub fn failed_start(name: &'static str, env: &[(&'static str, &str)], argument: Option<&str>) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -324,23 +343,6 @@ fn files(dir: &Path, part: &str) -> Vec<(String, String)> {
     files.filter(|path| name(path).contains(part)).filter_map(read).filter(|(_, text)| !text.is_empty()).collect()
 }
 
-fn stores(options: &Options, mongo: Option<&Mongo>, dir: &Path, cables: &mut Cables) -> (String, String) {
-    let file = |name: &str| format!("sqlite://{}", dir.join(name).display());
-    match options.store {
-        Store::Embedded => (file("auth.db"), file("message.db")),
-        Store::Real | Store::Indexed => {
-            let name = unique("test");
-            let mut postgres = database::postgres(&name);
-            if let Some(password) = &options.postgres_password {
-                postgres = postgres.replacen('@', &format!(":{password}@"), 1);
-            }
-            let postgres = through(&mut cables.postgres, &postgres);
-            let mongodb = mongo.map_or_else(|| database::mongodb(&name), |mongo| mongo.url(&name));
-            (postgres, through(&mut cables.mongodb, &mongodb))
-        }
-    }
-}
-
 fn with(shared: &[(&'static str, String)], own: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
     own.into_iter().chain(shared.iter().cloned()).collect()
 }
@@ -361,12 +363,12 @@ fn migrate(name: &'static str, env: &[(&'static str, String)], dir: &Path) {
     assert!(status.success(), "{name} migrate ended with {status}:\n{}", process.log_text());
 }
 
-fn start_auth(number: usize, env: &[(&'static str, String)], dir: &Path) -> (Vec<Service>, Vec<String>) {
+fn start_auth(number: usize, scheme: &str, env: &[(&'static str, String)], dir: &Path) -> (Vec<Service>, Vec<String>) {
     let each = (0..number).map(|index| {
         let (grpc, http) = (free_port(), free_port());
         let own = vec![("AUTH_SERVICE_GRPC_PORT", grpc.to_string()), ("AUTH_SERVICE_HTTP_PORT", http.to_string())];
         let service = Service::start("aetherconnect-auth", index, http, with(env, own), dir);
-        (service, format!("http://127.0.0.1:{grpc}"))
+        (service, format!("{scheme}://127.0.0.1:{grpc}"))
     });
     each.unzip()
 }
@@ -380,6 +382,7 @@ fn joined(addresses: Vec<Addresses>) -> Addresses {
 
 fn start_message(
     number: usize,
+    scheme: &str,
     env: &[(&'static str, String)],
     auth: &[String],
     dir: &Path,
@@ -392,7 +395,7 @@ fn start_message(
             ("AUTH_SERVICE_GRPC_URL", auth[index % auth.len()].clone()),
         ];
         let service = Service::start("aetherconnect-message", index, http, with(env, own), dir);
-        (service, (format!("http://127.0.0.1:{grpc}"), format!("http://127.0.0.1:{http}")))
+        (service, (format!("{scheme}://127.0.0.1:{grpc}"), format!("{scheme}://127.0.0.1:{http}")))
     });
     each.unzip()
 }

@@ -6,6 +6,7 @@ use aether_common::{
     Env,
     env::ConfigError,
     net, shutdown,
+    tls::{self, ServerTls},
     tokens::{Keys, TokenKind},
 };
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub(crate) failures_per_address: u32,
     /// `LOGIN_FAILURES_PER_ACCOUNT` (50).
     pub(crate) failures_per_account: u32,
+    /// `TLS_CERT_FILE`, `TLS_KEY_FILE` and `TLS_CLIENT_CA_FILE`
+    pub(crate) tls: Option<ServerTls>,
     /// Whether `AETHERCONNECT_ENV` is `development`.
     pub(crate) development: bool,
 }
@@ -52,6 +55,7 @@ impl Config {
             websocket: Keys::from_env(TokenKind::WebSocket, env)?,
             failures_per_address: env.parse("LOGIN_FAILURES_PER_ADDRESS", 5)?,
             failures_per_account: env.parse("LOGIN_FAILURES_PER_ACCOUNT", 50)?,
+            tls: ServerTls::from_env(env)?,
             development: env.is_development()?,
         })
     }
@@ -63,9 +67,7 @@ fn redis(env: &Env) -> Result<Option<redis::Client>, ConfigError> {
         return Ok(None);
     }
     let url = env.secret("REDIS_URL", "set it to redis://host:6379, or REDIS_ENABLED to false")?;
-    redis::Client::open(url.expose())
-        .map(Some)
-        .map_err(|_| ConfigError::Invalid("REDIS_URL", "***".into(), "use redis://user:password@host:6379".into()))
+    tls::redis(env, &url).map(Some)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aether_common::health::Health;
+use aether_common::{health::Health, tls};
 use futures::StreamExt as _;
 use redis::AsyncConnectionConfig;
 use tokio::{
@@ -51,7 +51,8 @@ pub(crate) async fn follow_redis(
         };
         // The health report logs a loss, but not that something was never there.
         if was_up.is_none() {
-            tracing::warn!(reason = %ended, "Redis cannot be reached: revocations spread through the database alone");
+            let reason = tls::explained(&format!("{ended:#}"), "REDIS_TLS_CA_FILE");
+            tracing::warn!(reason, "Redis cannot be reached: revocations spread through the database alone");
         }
         was_up = Some(false);
         health.set(REDIS, false);

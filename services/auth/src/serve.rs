@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aether_common::{grpc as transport, health::Health, net};
+use aether_common::{grpc as transport, health::Health, net, tls};
 use aether_proto::auth::auth_service_server::AuthServiceServer;
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -92,10 +92,12 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
         .max_decoding_message_size(transport::LARGEST_MESSAGE);
 
     let mut servers = JoinSet::new();
-    servers.spawn(transport::serve(grpc, service, health.clone(), config.development, stop.clone()));
+    let (tls, to_tell, end) = (config.tls.clone(), health.clone(), stop.clone());
+    servers.spawn(async move { transport::serve(grpc, tls.as_ref(), service, to_tell, config.development, end).await });
     let routes = health.routes(metrics.registry.clone());
     let stopped = stop.clone().cancelled_owned();
-    servers.spawn(async move { Ok(axum::serve(net::tuned(http), routes).with_graceful_shutdown(stopped).await?) });
+    let http = tls::Listener::new(http, config.tls.as_ref());
+    servers.spawn(async move { Ok(axum::serve(http, routes).with_graceful_shutdown(stopped).await?) });
     tracing::info!(grpc_port, http_port, "auth is listening");
     Ok(Running { grpc_port, http_port, health, servers, background, store, grace: config.grace, stop })
 }
@@ -127,7 +129,8 @@ async fn check(store: Arc<dyn Store>, database: Database, health: Health, stop: 
         match checked {
             Ok(()) => told = false,
             Err(error) if !told => {
-                tracing::warn!("{:#}", anyhow::Error::new(error));
+                let error = format!("{:#}", anyhow::Error::new(error));
+                tracing::warn!("{}", tls::explained(&error, "sslrootcert in DATABASE_URL"));
                 told = true;
             }
             Err(_) => {}

@@ -6,6 +6,7 @@ mod targets;
 
 use std::{convert::Infallible, future::Future, time::Duration};
 
+use anyhow::Context as _;
 use http::{Request as HttpRequest, Response as HttpResponse};
 use tokio::{net::TcpListener, time::Instant};
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
@@ -21,7 +22,7 @@ use tonic_health::ServingStatus;
 use tower::Service;
 
 pub use self::{channel::Channel, targets::Targets};
-use crate::health::Health;
+use crate::{health::Health, tls::ServerTls};
 
 /// How long a call may take before it counts as failed.
 pub const DEADLINE: Duration = Duration::from_millis(2500);
@@ -99,6 +100,7 @@ pub async fn read<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F
 /// Health is told for the whole (`""`), for the service, and for each dependency by name.
 pub async fn serve<S>(
     listener: TcpListener,
+    tls: Option<&ServerTls>,
     service: S,
     health: Health,
     reflection: bool,
@@ -135,7 +137,11 @@ where
         })
         .transpose()?;
     let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(crate::net::tune));
-    let served = Server::builder()
+    let mut server = Server::builder();
+    if let Some(tls) = tls {
+        server = server.tls_config(tls.grpc().clone()).context("TLS_CERT_FILE, TLS_KEY_FILE or TLS_CLIENT_CA_FILE")?;
+    }
+    let served = server
         .timeout(LONGEST)
         .max_concurrent_streams(MOST_CALLS)
         .http2_max_header_list_size(LARGEST_HEAD)

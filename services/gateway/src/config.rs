@@ -7,10 +7,13 @@ use aether_common::{
     env::ConfigError,
     grpc::Targets,
     net, shutdown,
+    tls::Peer,
     tokens::{Keys, TokenKind},
 };
 use axum::http::Uri;
 use ipnet::IpNet;
+
+use crate::proxy::Host;
 
 /// Some 300 MB of slow clients.
 const MOST_CONNECTIONS: usize = 20_000;
@@ -28,7 +31,7 @@ pub struct Config {
     /// `MESSAGE_SERVICE_GRPC_URL`
     pub message: Targets,
     /// Hosts and ports of `MESSAGE_SERVICE_HTTP_URL`: one host name that stands for all replicas, or a list of them.
-    pub socket_hosts: Vec<(String, u16)>,
+    pub(crate) socket_hosts: Vec<Host>,
     /// The keys that access tokens are verified with (`JWT_SECRET`, `JWT_SECRET_PREVIOUS`).
     pub keys: Keys,
     /// Web pages' origins that may use the API (`FRONTEND_URL`).
@@ -70,7 +73,7 @@ impl Config {
             metrics_port: env.parse("METRICS_PORT", 9090)?,
             auth: Targets::from_env(env, "AUTH_SERVICE_GRPC_URL", "http://localhost:50001")?,
             message: Targets::from_env(env, "MESSAGE_SERVICE_GRPC_URL", "http://localhost:50002")?,
-            socket_hosts: hosts(&env.list("MESSAGE_SERVICE_HTTP_URL", "http://localhost:3001"))?,
+            socket_hosts: hosts(env)?,
             keys: Keys::from_env(TokenKind::Access, env)?,
             origins: origins(&env.list("FRONTEND_URL", "http://localhost:3004"))?,
             rate_limit,
@@ -96,17 +99,21 @@ fn invalid(name: &'static str, value: &str, mend: &str) -> ConfigError {
     ConfigError::Invalid(name, value.to_owned(), mend.to_owned())
 }
 
-fn hosts(urls: &[String]) -> Result<Vec<(String, u16)>, ConfigError> {
-    urls.iter().map(|url| host_and_port(url)).collect()
+fn hosts(env: &Env) -> Result<Vec<Host>, ConfigError> {
+    let urls = env.list("MESSAGE_SERVICE_HTTP_URL", "http://localhost:3001");
+    urls.iter().map(|url| host(env, url)).collect()
 }
 
-fn host_and_port(url: &str) -> Result<(String, u16), ConfigError> {
+fn host(env: &Env, url: &str) -> Result<Host, ConfigError> {
     const NAME: &str = "MESSAGE_SERVICE_HTTP_URL";
     let parsed = Uri::from_str(url).map_err(|e| invalid(NAME, url, &e.to_string()))?;
     match (parsed.scheme_str(), parsed.host(), parsed.path()) {
-        // A literal IPv6 address stands in brackets, which the resolver doesn't take.
-        (Some("http"), Some(host), "/") => {
-            Ok((host.trim_matches(['[', ']']).to_owned(), parsed.port_u16().unwrap_or(80)))
+        (Some(scheme @ ("http" | "https")), Some(host), "/") => {
+            let tls = scheme == "https";
+            // A literal IPv6 address stands in brackets, which the resolver doesn't take.
+            let name = host.trim_matches(['[', ']']).to_owned();
+            let peer = if tls { Some(Peer::from_env(env, NAME, &name, b"http/1.1")?) } else { None };
+            Ok(Host { name, port: parsed.port_u16().unwrap_or(if tls { 443 } else { 80 }), peer })
         }
         _ => Err(invalid(NAME, url, "use a URL such as http://localhost:3001, without a path")),
     }
@@ -155,7 +162,8 @@ mod tests {
     fn the_secret_is_all_that_must_be_set() {
         let config = Config::from_env(&env()).unwrap();
         assert_eq!((config.port, config.rate_limit, config.login_rate_limit), (3000, 100, 20));
-        assert_eq!(config.socket_hosts, [("localhost".to_owned(), 3001)]);
+        let host = &config.socket_hosts[0];
+        assert_eq!((host.name.as_str(), host.port, host.peer.is_none()), ("localhost", 3001, true));
         assert!(refusal(&Env::default()).starts_with("JWT_SECRET is not set"));
     }
 
@@ -169,7 +177,7 @@ mod tests {
     fn a_wrong_value_is_named_with_its_mend() {
         for (name, value) in [
             ("MESSAGE_SERVICE_HTTP_URL", "localhost:3001"),
-            ("MESSAGE_SERVICE_HTTP_URL", "https://message"),
+            ("MESSAGE_SERVICE_HTTP_URL", "https://message/socket"),
             ("AUTH_SERVICE_GRPC_URL", "auth:50001"),
             ("FRONTEND_URL", "*"),
             ("FRONTEND_URL", "https://*.example.com"),

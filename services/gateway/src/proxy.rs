@@ -3,6 +3,7 @@
 //! A polling session lives in one process, so its requests must find their way back. The gateway keeps no table for it:
 //! it writes a mark of the replica into the session id that the client gets, so any gateway can read where to go.
 
+mod dial;
 mod headers;
 mod polling;
 mod replicas;
@@ -27,19 +28,20 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse as _, Response},
 };
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
 use serde_json::json;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use sid::has_session;
 
-use self::{replicas::Replicas, sid::Session};
+pub(crate) use self::replicas::Host;
+use self::{dial::Dialler, replicas::Replicas, sid::Session};
 use crate::{access::Context, app::App, error::Answer, metrics::Metrics};
 
 /// The way to the message service.
 pub(crate) struct Proxy {
-    replicas: Replicas,
-    client: Client<HttpConnector, Body>,
+    replicas: Arc<Replicas>,
+    client: Client<Dialler, Body>,
     metrics: Arc<Metrics>,
     tunnels: TaskTracker,
     opened: AtomicU64,
@@ -49,15 +51,11 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn new(
-        hosts: Vec<(String, u16)>,
-        metrics: Arc<Metrics>,
-        closing: Duration,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(hosts: Vec<Host>, metrics: Arc<Metrics>, closing: Duration, stop: CancellationToken) -> Self {
+        let replicas = Arc::new(Replicas::new(hosts));
         Self {
-            replicas: Replicas::new(hosts),
-            client: polling::client(),
+            client: polling::client(Dialler::new(Arc::clone(&replicas))),
+            replicas,
             metrics,
             tunnels: TaskTracker::new(),
             opened: AtomicU64::new(0),

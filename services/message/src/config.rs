@@ -7,6 +7,7 @@ use aether_common::{
     env::ConfigError,
     grpc::Targets,
     net, shutdown,
+    tls::{self, ServerTls},
     tokens::{Keys, TokenKind},
 };
 
@@ -18,8 +19,10 @@ pub struct Config {
     pub(crate) grpc_port: u16,
     pub(crate) store: StoreAddress,
     /// Absent where Redis is off.
-    pub(crate) redis: Option<Secret>,
+    pub(crate) redis: Option<redis::Client>,
     pub(crate) auth: Targets,
+    /// Absent where this service doesn't speak TLS.
+    pub(crate) tls: Option<ServerTls>,
     pub(crate) access_keys: Keys,
     pub(crate) websocket_keys: Keys,
     /// Messages a user may send in a minute; 0 means any number.
@@ -48,6 +51,7 @@ impl Config {
             store: store_address(env)?,
             redis: redis_address(env)?,
             auth: Targets::from_env(env, "AUTH_SERVICE_GRPC_URL", "http://localhost:50001")?,
+            tls: ServerTls::from_env(env)?,
             access_keys: Keys::from_env(TokenKind::Access, env)?,
             websocket_keys: Keys::from_env(TokenKind::WebSocket, env)?,
             rate_limit: env.parse("MESSAGE_RATE_LIMIT_PER_MINUTE", if development { 0 } else { 10 })?,
@@ -70,17 +74,12 @@ fn store_address(env: &Env) -> Result<StoreAddress, ConfigError> {
     }
 }
 
-fn redis_address(env: &Env) -> Result<Option<Secret>, ConfigError> {
+fn redis_address(env: &Env) -> Result<Option<redis::Client>, ConfigError> {
     if !env.flag("REDIS_ENABLED", env.get("REDIS_URL").is_some())? {
         return Ok(None);
     }
-    const MEND: &str = "use redis://… or rediss://…, or set REDIS_ENABLED=false";
-    let url = env.secret("REDIS_URL", MEND)?;
-    match redis::Client::open(url.expose()) {
-        Ok(_) => Ok(Some(url)),
-        // The value may hold a password.
-        Err(_) => Err(ConfigError::Invalid("REDIS_URL", "***".into(), MEND.into())),
-    }
+    let url = env.secret("REDIS_URL", "use redis://… or rediss://…, or set REDIS_ENABLED=false")?;
+    tls::redis(env, &url).map(Some)
 }
 
 #[cfg(test)]

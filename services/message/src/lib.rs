@@ -24,13 +24,13 @@ use aether_common::{
     grpc as rpc,
     guard::{self, Guard},
     health::Health,
-    net,
+    net, tls,
 };
 use aether_proto::{
     auth::auth_service_client::AuthServiceClient, message::message_service_server::MessageServiceServer,
 };
 use anyhow::Context as _;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -123,9 +123,12 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
 
     let service = MessageServiceServer::new(Grpc { hub, rooms, store, limit, guard: access, auth })
         .max_decoding_message_size(rpc::LARGEST_MESSAGE);
+    let (encrypted, to_tell, end) = (config.tls.clone(), health.clone(), stop.clone());
     let serving = Serving {
-        rpc: tokio::spawn(rpc::serve(rpc, service, health.clone(), config.development, stop.clone())),
-        http,
+        rpc: tokio::spawn(async move {
+            rpc::serve(rpc, encrypted.as_ref(), service, to_tell, config.development, end).await
+        }),
+        http: tls::Listener::new(http, config.tls.as_ref()),
         sockets,
         metrics,
         health: health.clone(),
@@ -150,7 +153,7 @@ fn connect_bus(
 ) -> anyhow::Result<bus::Connected> {
     match (&config.redis, &config.store) {
         (Some(redis), StoreAddress::MongoDb(url)) => {
-            RedisBus::start(redis, &MongoStore::place(url)?, metrics, &background.tasks, &background.stop)
+            Ok(RedisBus::start(redis, &MongoStore::place(url)?, metrics, &background.tasks, &background.stop))
         }
         (_, StoreAddress::Sqlite(_)) => Ok(LocalBus::start(store.shared())),
         (None, StoreAddress::MongoDb(_)) => {
@@ -165,7 +168,7 @@ fn connect_bus(
 
 struct Serving {
     rpc: JoinHandle<anyhow::Result<()>>,
-    http: TcpListener,
+    http: tls::Listener,
     sockets: Arc<Sockets>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -178,7 +181,7 @@ impl Serving {
     async fn until(self, stop: CancellationToken) -> anyhow::Result<()> {
         let routes = self.health.routes(self.metrics.registry.clone()).merge(self.sockets.routes());
         let drained = CancellationToken::new();
-        let http = axum::serve(net::tuned(self.http), routes);
+        let http = axum::serve(self.http, routes);
         let http = http.with_graceful_shutdown(drained.clone().cancelled_owned());
         let mut http = tokio::spawn(http.into_future());
         tokio::select! {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aether_common::{health::Health, revocation::Revocations};
+use aether_common::{health::Health, revocation::Revocations, tls};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -77,7 +77,10 @@ impl Watch {
             }
             Some(error) => {
                 let cause = error.cause.map_or(error.message, |cause| format!("{cause:#}"));
-                self.tell(told, &format!("the store doesn't answer: {cause}"));
+                self.tell(
+                    told,
+                    &format!("the store doesn't answer: {}", tls::explained(&cause, "tlsCAFile in MONGODB_URL")),
+                );
                 false
             }
         }

@@ -15,7 +15,6 @@ use http_body_util::BodyExt as _;
 use hyper::{body::Bytes, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
-    net::TcpStream,
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -28,7 +27,7 @@ use super::{
     replicas::{Failure, Replica, Replicas},
     targets::{Host, Targets},
 };
-use crate::net;
+use crate::{net, tls};
 
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 const RECONNECT: Duration = Duration::from_millis(100);
@@ -130,7 +129,7 @@ async fn follow_name(host: Arc<Host>, replicas: Arc<Replicas>, stop: Cancellatio
 }
 
 async fn keep_connected(host: Arc<Host>, address: SocketAddr, replicas: Arc<Replicas>, end: CancellationToken) {
-    let mut pause = RECONNECT;
+    let (mut pause, mut told) = (RECONNECT, false);
     loop {
         let Some(connected) = end.run_until_cancelled(timeout(CONNECT_TIME_OUT, connect(&host, address))).await else {
             return;
@@ -145,9 +144,18 @@ async fn keep_connected(host: Arc<Host>, address: SocketAddr, replicas: Arc<Repl
                     return;
                 }
                 tracing::debug!(%address, host = host.name, "a connection to a replica ended");
-                pause = RECONNECT;
+                (pause, told) = (RECONNECT, false);
             }
-            Err(error) => tracing::debug!(%address, host = host.name, "a replica can't be reached: {error:#}"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                // What is away comes back by itself, but wrong files stay so until somebody hears of them.
+                if !told && tls::names_a_file(&error) {
+                    tracing::warn!(%address, host = host.name, "a replica can't be reached: {error}");
+                    told = true;
+                } else {
+                    tracing::debug!(%address, host = host.name, "a replica can't be reached: {error}");
+                }
+            }
         }
         if end.run_until_cancelled(sleep(pause)).await.is_none() {
             return;
@@ -158,8 +166,7 @@ async fn keep_connected(host: Arc<Host>, address: SocketAddr, replicas: Arc<Repl
 
 /// A connection over which a replica has answered: one that hangs would take it, too.
 async fn connect(host: &Host, address: SocketAddr) -> anyhow::Result<(Arc<Replica>, JoinHandle<()>)> {
-    let stream = TcpStream::connect(address).await?;
-    net::tune(&stream);
+    let stream = tls::connect(address, host.peer.as_ref()).await?;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -178,6 +185,7 @@ async fn connect(host: &Host, address: SocketAddr) -> anyhow::Result<(Arc<Replic
     match replica.send(request.into_parts().0, Bytes::from_static(&EMPTY_MESSAGE)).await {
         Ok(_) => Ok((replica, connection)),
         Err(Failure::NotTaken) => anyhow::bail!("it takes no call"),
+        Err(Failure::Broken(status)) if host.peer.is_some() => anyhow::bail!(tls::turned_away(status.message())),
         Err(Failure::Broken(status)) => Err(status.into()),
     }
 }

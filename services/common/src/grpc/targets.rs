@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use http::Uri;
 
-use crate::{Env, env::ConfigError};
+use crate::{Env, env::ConfigError, tls::Peer};
 
 /// The hosts that together stand for all replicas of a service: on a cluster it is one name with many addresses.
 #[derive(Debug, Clone)]
@@ -19,13 +19,15 @@ pub(super) struct Host {
     pub(super) port: u16,
     /// Scheme and authority.
     pub(super) uri: Uri,
+    /// For https.
+    pub(super) peer: Option<Peer>,
 }
 
 impl Targets {
     /// Reads URLs, separated by commas, from a variable.
     pub fn from_env(env: &Env, variable: &'static str, default: &str) -> Result<Self, ConfigError> {
         let urls = env.list(variable, default);
-        let hosts = urls.iter().map(|url| host(url).map_err(|mend| ConfigError::Invalid(variable, url.clone(), mend)));
+        let hosts = urls.iter().map(|url| host(env, variable, url));
         match hosts.collect::<Result<Vec<_>, _>>()? {
             hosts if hosts.is_empty() => {
                 Err(ConfigError::Missing(variable, "use a URL such as http://localhost:50001"))
@@ -35,16 +37,18 @@ impl Targets {
     }
 }
 
-fn host(url: &str) -> Result<Host, String> {
-    let uri = Uri::from_str(url).map_err(|error| error.to_string())?;
+fn host(env: &Env, variable: &'static str, url: &str) -> Result<Host, ConfigError> {
+    let wrong = |mend: String| ConfigError::Invalid(variable, url.to_owned(), mend);
+    let uri = Uri::from_str(url).map_err(|error| wrong(error.to_string()))?;
     match (uri.scheme_str(), uri.host(), uri.path()) {
-        (Some("http"), Some(host), "/") => Ok(Host {
+        (Some(scheme @ ("http" | "https")), Some(host), "/") => {
+            let tls = scheme == "https";
             // A literal IPv6 address stands in brackets, which the resolver doesn't take.
-            name: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(80),
-            uri: uri.clone(),
-        }),
-        _ => Err("use a URL such as http://localhost:50001, without a path".to_owned()),
+            let name = host.trim_matches(['[', ']']).to_owned();
+            let peer = if tls { Some(Peer::from_env(env, variable, &name, b"h2")?) } else { None };
+            Ok(Host { name, port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }), uri: uri.clone(), peer })
+        }
+        _ => Err(wrong("use a URL such as http://localhost:50001, without a path".to_owned())),
     }
 }
 
@@ -68,6 +72,7 @@ mod tests {
         for url in ["auth:50001", "ftp://auth", "http://auth:50001/path", "http://"] {
             assert!(hosts(url).is_err_and(|error| error.starts_with(&format!("URL={url}"))), "{url}");
         }
+        assert!(hosts("https://auth").is_err_and(|error| error.starts_with("TLS_CA_FILE is not set")));
         assert!(hosts(",").is_err_and(|error| error.starts_with("URL is not set")));
     }
 }

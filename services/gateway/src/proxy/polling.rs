@@ -13,36 +13,26 @@ use axum::{
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, Error as ClientError, connect::HttpConnector},
+    client::legacy::{Client, Error as ClientError},
     rt::{TokioExecutor, TokioTimer},
 };
 
 use serde_json::{Map, Value};
 
-use super::{Proxy, headers, sid, unless_dismissed, unreachable};
+use super::{Proxy, dial::Dialler, headers, sid, unless_dismissed, unreachable};
 use crate::{access::Context, body, error::Answer};
 
-const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 /// A poll is answered by the next ping at the latest, 25 seconds unless configured otherwise.
 const ANSWER_TIME_OUT: Duration = Duration::from_secs(60);
-/// A replica that acknowledges nothing for so long is given up.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 /// The answer to a handshake is some 100 bytes, a refusal less.
 const LARGEST_READ: usize = 64 * 1024;
 
 /// A client that keeps its connections.
-pub(super) fn client() -> Client<HttpConnector, Body> {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIME_OUT));
-    #[cfg(target_os = "linux")]
-    connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-    #[cfg(not(target_os = "linux"))]
-    let _ = UNACKNOWLEDGED;
+pub(super) fn client(dialler: Dialler) -> Client<Dialler, Body> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(20))
-        .build(connector)
+        .build(dialler)
 }
 
 /// Opens a session on the first replica that can be reached, and marks its id.

@@ -1,6 +1,7 @@
 //! The addresses of the message service's replicas. Nothing else is ever dialled.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aether_common::{Error, net};
+use aether_common::{Error, net, tls::Peer};
 use futures::future;
 use tokio::sync::Mutex;
 
@@ -18,9 +19,18 @@ const FRESH: Duration = Duration::from_secs(1);
 /// For so long the last answer serves when names can't be resolved.
 const USABLE: Duration = Duration::from_secs(60);
 
+/// A host name with its port.
+#[derive(Clone)]
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    /// For https.
+    pub(crate) peer: Option<Peer>,
+}
+
 /// Host names that together stand for all replicas: on a cluster it is one.
 pub(super) struct Replicas {
-    hosts: Vec<(String, u16)>,
+    hosts: Vec<Host>,
     next: AtomicUsize,
     known: Mutex<Known>,
 }
@@ -28,12 +38,14 @@ pub(super) struct Replicas {
 #[derive(Default)]
 struct Known {
     addresses: Arc<[SocketAddr]>,
+    /// Those that speak TLS.
+    peers: HashMap<SocketAddr, Peer>,
     asked: Option<Instant>,
     answered: Option<Instant>,
 }
 
 impl Replicas {
-    pub(super) fn new(hosts: Vec<(String, u16)>) -> Self {
+    pub(super) fn new(hosts: Vec<Host>) -> Self {
         Self { hosts, next: AtomicUsize::new(0), known: Mutex::default() }
     }
 
@@ -43,8 +55,8 @@ impl Replicas {
         let recent = |at: Option<Instant>, age: Duration| at.is_some_and(|at| at.elapsed() < age);
         if !recent(known.asked, FRESH) {
             match self.look_up().await {
-                Ok(addresses) => {
-                    known.addresses = addresses;
+                Ok((addresses, peers)) => {
+                    (known.addresses, known.peers) = (addresses, peers);
                     known.answered = Some(Instant::now());
                 }
                 Err(error) => tracing::warn!("replicas of the message service can't be looked up: {error:#}"),
@@ -55,6 +67,14 @@ impl Replicas {
             return Ok(Arc::clone(&known.addresses));
         }
         Err(Error { cause: None, ..Error::unavailable(std::io::Error::other("no replica is known")) })
+    }
+
+    /// How a replica's certificate is checked, if it speaks TLS.
+    pub(super) async fn peer(&self, replica: SocketAddr) -> Option<Peer> {
+        if self.hosts.iter().all(|host| host.peer.is_none()) {
+            return None;
+        }
+        self.known.lock().await.peers.get(&replica).cloned()
     }
 
     /// All of them, beginning with another one each time.
@@ -68,9 +88,14 @@ impl Replicas {
     }
 
     /// What one name answers is enough: the others may be gone.
-    async fn look_up(&self) -> anyhow::Result<Arc<[SocketAddr]>> {
-        let names = self.hosts.iter().map(|(host, port)| async move { net::look_up(host, *port).await });
+    async fn look_up(&self) -> anyhow::Result<(Arc<[SocketAddr]>, HashMap<SocketAddr, Peer>)> {
+        let names = self.hosts.iter().map(|host| async move { net::look_up(&host.name, host.port).await });
         let answers: Vec<anyhow::Result<Vec<SocketAddr>>> = future::join_all(names).await;
+        let peers = self.hosts.iter().zip(&answers).flat_map(|(host, answer)| {
+            let peer = |address: &SocketAddr| host.peer.clone().map(|peer| (*address, peer));
+            answer.iter().flatten().filter_map(peer)
+        });
+        let peers = peers.collect();
         let mut addresses: Vec<SocketAddr> = answers.iter().flatten().flatten().copied().collect();
         addresses.sort_unstable();
         addresses.dedup();
@@ -78,7 +103,7 @@ impl Replicas {
             let failure = answers.into_iter().find_map(Result::err);
             return Err(failure.unwrap_or_else(|| anyhow::anyhow!("no address")));
         }
-        Ok(addresses.into())
+        Ok((addresses.into(), peers))
     }
 }
 
@@ -86,6 +111,10 @@ impl Replicas {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn host(name: &str, port: u16) -> Vec<Host> {
+        vec![Host { name: name.to_owned(), port, peer: None }]
+    }
 
     #[tokio::test]
     async fn new_sessions_go_round_all_replicas() {
@@ -98,13 +127,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_cannot_be_resolved_is_an_outage() {
-        let error = Replicas::new(vec![("no-such-host.invalid".into(), 1)]).current().await.unwrap_err();
+        let error = Replicas::new(host("no-such-host.invalid", 1)).current().await.unwrap_err();
         assert_eq!(error.code, aether_common::Code::Unavailable);
     }
 
     #[tokio::test]
     async fn an_address_stands_for_itself() {
-        let all = Replicas::new(vec![("127.0.0.1".into(), 3001)]).current().await.unwrap();
+        let all = Replicas::new(host("127.0.0.1", 3001)).current().await.unwrap();
         assert_eq!(all.as_ref(), [SocketAddr::from(([127, 0, 0, 1], 3001))]);
     }
 }

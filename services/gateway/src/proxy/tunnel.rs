@@ -8,7 +8,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{io::AsyncWrite as _, net::TcpStream};
+use aether_common::tls::Stream;
+use tokio::io::AsyncWrite as _;
 
 use crate::client::Patience;
 
@@ -22,7 +23,7 @@ thread_local! {
 
 /// One end, with what was read from it already.
 pub(super) struct End {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) read: Vec<u8>,
 }
 
@@ -32,8 +33,8 @@ pub(super) async fn tie(client: End, replica: End, dismissal: impl Future<Output
     let (mut replica, mut to_client) = (replica.stream, Unsent::new(replica.read));
     let both_ways = std::future::poll_fn(|cx| {
         // Whatever one way does, the other is looked at: only then both are waited for.
-        let there = pass(cx, &client, &replica, &mut to_replica);
-        let back = pass(cx, &replica, &client, &mut to_client);
+        let there = pass(cx, &mut client, &mut replica, &mut to_replica);
+        let back = pass(cx, &mut replica, &mut client, &mut to_client);
         if let Poll::Ready(ended) = there { Poll::Ready(ended) } else { back }
     });
     let ended = tokio::select! {
@@ -64,12 +65,13 @@ impl Unsent {
         Self { bytes, sent: 0, patience: Patience::default() }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, to: &TcpStream) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<io::Result<()>> {
         while self.sent < self.bytes.len() {
-            let written = to.poll_write_ready(cx);
-            ready!(self.patience.judge(cx, written))?;
-            self.sent += or_nothing(to.try_write(&self.bytes[self.sent..]))?.unwrap_or(0);
+            let written = to.poll_give(cx, &self.bytes[self.sent..]);
+            self.sent += ready!(self.patience.judge(cx, written))?;
         }
+        let flushed = Pin::new(to).poll_flush(cx);
+        ready!(self.patience.judge(cx, flushed))?;
         if self.sent > 0 {
             *self = Self::new(Vec::new());
         }
@@ -78,27 +80,18 @@ impl Unsent {
 }
 
 /// Passes on until there is nothing to read, or no place to write.
-fn pass(cx: &mut Context<'_>, from: &TcpStream, to: &TcpStream, unsent: &mut Unsent) -> Poll<io::Result<()>> {
+fn pass(cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream, unsent: &mut Unsent) -> Poll<io::Result<()>> {
     loop {
         ready!(unsent.poll_send(cx, to))?;
-        ready!(from.poll_read_ready(cx))?;
         let over = SCRATCH.with_borrow_mut(|scratch| {
-            let Some(read) = or_nothing(from.try_read(scratch))? else { return Ok(false) };
-            let sent = or_nothing(to.try_write(&scratch[..read]))?.unwrap_or(0);
+            let read = ready!(from.poll_take(cx, scratch))?;
+            let sent = if let Poll::Ready(sent) = to.poll_give(cx, &scratch[..read]) { sent? } else { 0 };
             unsent.bytes.extend_from_slice(&scratch[sent..read]);
-            io::Result::Ok(read == 0)
-        })?;
-        if over {
+            Poll::Ready(io::Result::Ok(read == 0))
+        });
+        if ready!(over)? {
             return Poll::Ready(Ok(()));
         }
-    }
-}
-
-/// `None` where a connection would have to be waited for.
-fn or_nothing(result: io::Result<usize>) -> io::Result<Option<usize>> {
-    match result {
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
-        result => result.map(Some),
     }
 }
 
@@ -107,7 +100,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;
@@ -115,7 +108,7 @@ mod tests {
     async fn pair() -> (TcpStream, End) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (near, End { stream: listener.accept().await.unwrap().0, read: Vec::new() })
+        (near, End { stream: Stream::Plain(listener.accept().await.unwrap().0), read: Vec::new() })
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use aether_common::{Error, net};
+use aether_common::{Error, tls::Stream};
 use anyhow::Context as _;
 use axum::{
     body::Body,
@@ -12,16 +12,14 @@ use axum::{
 };
 use hyper::{client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::{
-    Proxy, headers, polling,
+    Proxy, dial, headers, polling,
     tunnel::{self, End},
     unreachable,
 };
 use crate::{access::Context, client::Client, connections::Slot, error::Answer};
 
-const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(10);
 
 /// Whether a request asks for a websocket.
@@ -56,7 +54,7 @@ pub(super) async fn open(
     target: &str,
 ) -> Answer<Response> {
     let client_side = hyper::upgrade::on(&mut request);
-    let (replica, stream) = connect(candidates).await?;
+    let (replica, stream) = connect(proxy, candidates).await?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(Some(error.into())))?;
     tokio::spawn(connection.with_upgrades());
@@ -82,7 +80,7 @@ pub(super) async fn open(
         match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
             Ok(Ok((client, replica))) => match (client_end(client), replica_end(replica)) {
                 (Some(client), Some(replica)) => tunnel::tie(client, replica, dismissal).await,
-                _ => tracing::error!("a websocket over something that isn't TCP"),
+                _ => tracing::error!("a websocket over a connection that isn't ours"),
             },
             Ok(Err(error)) => tracing::debug!(%error, "a websocket was not opened"),
             Err(_) => tracing::debug!("a websocket was not opened in time"),
@@ -101,16 +99,12 @@ fn ask_for_websocket(headers: &mut HeaderMap) {
 }
 
 /// The first replica that can be reached.
-async fn connect(candidates: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), Error> {
+async fn connect(proxy: &Proxy, candidates: &[SocketAddr]) -> Result<(SocketAddr, Stream), Error> {
     let mut last = None;
     for replica in candidates {
-        match tokio::time::timeout(CONNECT_TIME_OUT, TcpStream::connect(replica)).await {
-            Ok(Ok(stream)) => {
-                net::tune(&stream);
-                return Ok((*replica, stream));
-            }
-            Ok(Err(error)) => last = Some(error.into()),
-            Err(elapsed) => last = Some(elapsed.into()),
+        match dial::dial(&proxy.replicas, *replica).await {
+            Ok(stream) => return Ok((*replica, stream)),
+            Err(error) => last = Some(error.into()),
         }
     }
     Err(unreachable(last))
@@ -119,12 +113,12 @@ async fn connect(candidates: &[SocketAddr]) -> Result<(SocketAddr, TcpStream), E
 /// The connection under a client's websocket.
 fn client_end(upgraded: Upgraded) -> Option<End> {
     let parts = upgraded.downcast::<TokioIo<Client>>().ok()?;
-    Some(End { stream: parts.io.into_inner().into_inner(), read: parts.read_buf.to_vec() })
+    Some(End { stream: Stream::Plain(parts.io.into_inner().into_inner()), read: parts.read_buf.to_vec() })
 }
 
 /// The connection under a replica's websocket.
 fn replica_end(upgraded: Upgraded) -> Option<End> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
     Some(End { stream: parts.io.into_inner(), read: parts.read_buf.to_vec() })
 }
 

@@ -68,7 +68,7 @@ async fn auth_service() -> Service {
     health.set("postgres", true);
     let (listener, port) = listen().await;
     let service = AuthServiceServer::new(FakeAuth::new(SECRET, stop.clone()));
-    let served = grpc::serve(listener, service, health.clone(), false, stop.clone());
+    let served = grpc::serve(listener, None, service, health.clone(), false, stop.clone());
     Service { health, port, stop, served: tokio::spawn(async move { served.await.unwrap() }) }
 }
 
@@ -78,7 +78,7 @@ async fn message_service() -> Service {
     health.set("redis", true);
     let (listener, port) = listen().await;
     let service = MessageServiceServer::new(FakeMessage::default());
-    let served = grpc::serve(listener, service, health.clone(), false, stop.clone());
+    let served = grpc::serve(listener, None, service, health.clone(), false, stop.clone());
     Service { health, port, stop, served: tokio::spawn(async move { served.await.unwrap() }) }
 }
 

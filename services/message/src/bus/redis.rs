@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use aether_common::Secret;
+use aether_common::tls;
 use anyhow::Context as _;
 use futures::StreamExt as _;
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
@@ -69,14 +69,14 @@ struct Link {
 impl RedisBus {
     /// Starts both connections; they end with `stop`. The channel is named after the place of the instance's messages.
     pub(crate) fn start(
-        url: &Secret,
+        client: &Client,
         place: &str,
         metrics: &Arc<Metrics>,
         tasks: &TaskTracker,
         stop: &CancellationToken,
-    ) -> anyhow::Result<Connected> {
+    ) -> Connected {
         let link = Arc::new(Link {
-            client: Client::open(url.expose()).ok().context("REDIS_URL is not valid")?,
+            client: client.clone(),
             channel: format!("aetherconnect:{place}:message"),
             replica: uuid::Uuid::new_v4().simple().to_string(),
         });
@@ -86,7 +86,7 @@ impl RedisBus {
         let lost = Arc::new(AtomicBool::new(false));
         tasks.spawn(send(Arc::clone(&link), queue, Arc::clone(&lost), stop.clone()));
         tasks.spawn(receive(link, deliver, set_state, stop.clone()));
-        Ok((Arc::new(Self { outgoing, lost, state, metrics: Arc::clone(metrics) }), incoming))
+        (Arc::new(Self { outgoing, lost, state, metrics: Arc::clone(metrics) }), incoming)
     }
 }
 
@@ -172,13 +172,18 @@ async fn receive(
     state: watch::Sender<State>,
     stop: CancellationToken,
 ) {
-    let mut heard = Heard::default();
+    let (mut heard, mut told) = (Heard::default(), false);
     while !stop.is_cancelled() {
         let round = receive_once(&link, &deliver, &state, &mut heard);
-        if let Some(Err(error)) = stop.run_until_cancelled(round).await {
-            tracing::debug!(%error, "Redis cannot be received from");
+        let ended = stop.run_until_cancelled(round).await;
+        let worked = state.send_if_modified(|s| std::mem::replace(s, State::Unhealthy) != State::Unhealthy);
+        if let Some(Err(error)) = ended
+            && (worked || !told)
+        {
+            told = true;
+            let reason = tls::explained(&format!("{error:#}"), "REDIS_TLS_CA_FILE");
+            tracing::warn!(reason, "Redis cannot be received from: other replicas' messages come from the store");
         }
-        state.send_if_modified(|s| std::mem::replace(s, State::Unhealthy) != State::Unhealthy);
         let _ = stop.run_until_cancelled(sleep(RECONNECT)).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, task::Poll, time::Duration};
 
+use aether_common::tls::Stream;
 use axum::{
     Json,
     body::Body,
@@ -12,7 +13,7 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade};
 use serde_json::json;
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::sync::mpsc;
 
 use super::{
     LARGEST_PACKET, Sockets, driver,
@@ -140,9 +141,9 @@ fn websocket(sockets: &Arc<Sockets>, request: Request, session: Option<Arc<Sessi
     let sockets = Arc::clone(sockets);
     let opening = hyper::upgrade::on(request);
     sockets.tasks.clone().spawn(async move {
-        let websocket = match opening.await.map(upgrade::downcast::<TokioIo<TcpStream>>) {
+        let websocket = match opening.await.map(upgrade::downcast::<TokioIo<Stream>>) {
             Ok(Ok(parts)) => WebSocket::new(parts.io.into_inner(), &parts.read_buf),
-            Ok(Err(_)) => return tracing::error!("a websocket over something that isn't TCP"),
+            Ok(Err(_)) => return tracing::error!("a websocket over something that wasn't accepted here"),
             Err(error) => return tracing::debug!(%error, "a websocket was not opened"),
         };
         match session {

@@ -7,9 +7,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use aether_common::tls::Stream;
 use tokio::{
     io::AsyncWrite as _,
-    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -34,7 +34,7 @@ pub(super) enum Ended {
 
 /// The server's end of a websocket.
 pub(super) struct WebSocket {
-    stream: TcpStream,
+    stream: Stream,
     decoder: Decoder,
     unsent: Vec<u8>,
     sent: usize,
@@ -44,7 +44,7 @@ pub(super) struct WebSocket {
 
 impl WebSocket {
     /// Over a connection whose handshake is done; `read` came after it.
-    pub(super) fn new(stream: TcpStream, read: &[u8]) -> Self {
+    pub(super) fn new(stream: Stream, read: &[u8]) -> Self {
         let mut decoder = Decoder::default();
         decoder.feed(read);
         Self { stream, decoder, unsent: Vec::new(), sent: 0, stuck_since: None }
@@ -58,18 +58,13 @@ impl WebSocket {
                 Ok(None) => {}
                 Err(violation) => return Poll::Ready(Err(Ended::Violation(violation))),
             }
-            if ready!(self.stream.poll_read_ready(cx)).is_err() {
-                return Poll::Ready(Err(Ended::Gone));
-            }
             let read = SCRATCH.with_borrow_mut(|(scratch, _)| {
-                let read = self.stream.try_read(scratch)?;
+                let read = ready!(self.stream.poll_take(cx, scratch))?;
                 self.decoder.feed(&scratch[..read]);
-                Ok(read)
+                Poll::Ready(io::Result::Ok(read))
             });
-            match read {
-                Ok(0) => return Poll::Ready(Err(Ended::Gone)),
-                Err(error) if kind_of(&error) != io::ErrorKind::WouldBlock => return Poll::Ready(Err(Ended::Gone)),
-                Ok(_) | Err(_) => {}
+            if matches!(ready!(read), Ok(0) | Err(_)) {
+                return Poll::Ready(Err(Ended::Gone));
             }
         }
     }
@@ -86,10 +81,7 @@ impl WebSocket {
         SCRATCH.with_borrow_mut(|(_, scratch)| {
             scratch.clear();
             fill(scratch);
-            let sent = match self.stream.try_write(scratch) {
-                Err(error) if kind_of(&error) == io::ErrorKind::WouldBlock => 0,
-                sent => sent?,
-            };
+            let sent = self.stream.try_give(scratch)?;
             if sent < scratch.len() {
                 self.unsent.extend_from_slice(&scratch[sent..]);
             }
@@ -105,18 +97,16 @@ impl WebSocket {
     /// Sends what is left of a chunk.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.unsent.len() {
-            let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
+            let Poll::Ready(sent) = self.stream.poll_give(cx, &self.unsent[self.sent..]) else {
                 self.stuck_since.get_or_insert_with(Instant::now);
                 return Poll::Pending;
             };
-            ready?;
-            match self.stream.try_write(&self.unsent[self.sent..]) {
-                Err(error) if kind_of(&error) == io::ErrorKind::WouldBlock => {}
-                sent => {
-                    self.sent += sent?;
-                    self.stuck_since = None;
-                }
-            }
+            self.sent += sent?;
+            self.stuck_since = None;
+        }
+        if Pin::new(&mut self.stream).poll_flush(cx)?.is_pending() {
+            self.stuck_since.get_or_insert_with(Instant::now);
+            return Poll::Pending;
         }
         self.stuck_since = None;
         if self.sent > 0 {
@@ -134,30 +124,18 @@ impl WebSocket {
     pub(super) fn close(&mut self, cx: &mut Context<'_>, code: u16) {
         // A client that doesn't take it sees the connection's end all the same.
         let _ = self.send(|out| frame::close(out, code));
+        let _ = self.poll_flush(cx);
         let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
     }
 
     /// Waits until the client has closed its side; what it still sends is thrown away.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if ready!(self.stream.poll_read_ready(cx)).is_err() {
+            let read = SCRATCH.with_borrow_mut(|(scratch, _)| self.stream.poll_take(cx, scratch));
+            if matches!(ready!(read), Ok(0) | Err(_)) {
                 return Poll::Ready(());
             }
-            let read = SCRATCH.with_borrow_mut(|(scratch, _)| self.stream.try_read(scratch));
-            match read {
-                Ok(0) => return Poll::Ready(()),
-                Err(error) if kind_of(&error) != io::ErrorKind::WouldBlock => return Poll::Ready(()),
-                Ok(_) | Err(_) => {}
-            }
         }
-    }
-}
-
-/// A call that a signal broke off is made again, like one that had to wait.
-fn kind_of(error: &io::Error) -> io::ErrorKind {
-    match error.kind() {
-        io::ErrorKind::Interrupted => io::ErrorKind::WouldBlock,
-        kind => kind,
     }
 }
 
@@ -166,14 +144,17 @@ fn kind_of(error: &io::Error) -> io::ErrorKind {
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 
     async fn pair() -> (TcpStream, WebSocket) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (client, WebSocket::new(listener.accept().await.unwrap().0, &[]))
+        (client, WebSocket::new(Stream::Plain(listener.accept().await.unwrap().0), &[]))
     }
 
     /// Sends until the connection takes no more, and tells how many frames that were.
