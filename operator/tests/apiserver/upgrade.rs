@@ -66,7 +66,7 @@ async fn ports_and_replicas_roll_through() {
     world.settle("chat").await;
     let gateway = world.get(Kind::Deployment, "chat-gateway").await.unwrap();
     assert_eq!(gateway["spec"]["replicas"], 3);
-    assert!(gateway.to_string().contains("http://chat-auth:6000"));
+    assert!(gateway.to_string().contains("http://chat-auth-peers:6000"));
     let service = world.get(Kind::Service, "chat-gateway").await.unwrap();
     assert_eq!(service["spec"]["ports"][0]["port"], 8000);
     assert!(world.resource("chat").await.status.unwrap().url.unwrap().ends_with(":8000"));
