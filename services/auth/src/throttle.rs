@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use aether_common::{Code, Error, client::Client};
+use aether_common::{Code, Error, client::Client, error::whole_seconds};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use crate::store::{Failures, Store, key};
@@ -134,7 +134,7 @@ fn one_more(failures: Option<&Failures>, now: DateTime<Utc>) -> Failures {
 
 fn refusal(wait: TimeDelta) -> Error {
     let wait = wait.to_std().unwrap_or_default();
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = whole_seconds(wait);
     let message = format!("Too many requests, please try again in {seconds} seconds");
     Error { retry_after: Some(wait), ..Error::new(Code::Exhausted, "LOGIN_THROTTLED", message) }
 }

@@ -40,13 +40,22 @@ impl Client {
         }
     }
 
-    /// The address as far as it tells one client from another: of IPv6, a client has a whole /64 to choose from.
+    /// As [`network`], in words.
     #[must_use]
     pub fn network(&self) -> Option<String> {
-        Some(match self.address?.to_canonical() {
+        Some(match network(self.address?) {
             IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+            IpAddr::V6(network) => format!("{network}/64"),
         })
+    }
+}
+
+/// An address as far as it tells one client from another: of IPv6, a client has a whole /64 to choose from.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        address => address,
     }
 }
 

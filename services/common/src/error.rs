@@ -74,6 +74,12 @@ impl Code {
     }
 }
 
+/// A wait as clients are told of it: in whole seconds, never too few.
+#[must_use]
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// A failure on its way to a caller. `message` and `fields` are for the user; `cause` never leaves the process.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]

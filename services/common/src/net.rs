@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use axum::serve::ListenerExt as _;
+use axum::{
+    http::{HeaderMap, header},
+    serve::ListenerExt as _,
+};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 
 use crate::{Env, env::ConfigError};
@@ -15,6 +18,16 @@ use crate::{Env, env::ConfigError};
 /// 40 seconds and more.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 const LOOK_UP: Duration = Duration::from_secs(1);
+
+/// Whether a request's headers ask for a websocket (RFC 6455, 4.2.1).
+#[must_use]
+pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let says = |name, word: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    says(header::CONNECTION, "upgrade") && says(header::UPGRADE, "websocket")
+}
 
 /// `LISTEN_ADDRESS`: the address that servers listen on (default `0.0.0.0`, every IPv4 address; `::` for IPv6 too).
 pub fn listen_address(env: &Env) -> Result<IpAddr, ConfigError> {

@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{access::Proxies, limits};
+use aether_common::client::network;
+
+use crate::access::Proxies;
 
 /// The connections that are open. A websocket counts until its tunnel ends.
 pub(crate) struct Connections {
@@ -36,7 +38,7 @@ impl Connections {
 
     /// A place for a connection from an address, if there is one.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Slot> {
-        let address = limits::key(peer);
+        let address = network(peer);
         let mut open = self.open();
         let of_address = open.by_address.get(&address).copied().unwrap_or_default();
         let many = of_address >= self.most_of_address && !self.proxies.trusts(peer.to_canonical());

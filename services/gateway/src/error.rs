@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aether_common::{Code, Error};
+use aether_common::{Code, Error, error::whole_seconds};
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -79,7 +79,7 @@ impl IntoResponse for Failure {
         let mut response = refusal(status, &self.0.message);
         if let Some(wait) = wait {
             // Rounded up: a client that waits so long must not be refused again.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            let seconds = whole_seconds(wait);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

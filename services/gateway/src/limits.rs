@@ -2,12 +2,12 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-use aether_common::{Code, Error};
+use aether_common::{Code, Error, client::network, error::whole_seconds};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode},
@@ -83,13 +83,13 @@ impl FixedWindow {
     /// How long an address that has used up its window has to wait.
     fn wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows.get(&key(address)).filter(|window| window.used >= self.max)?;
+        let window = windows.get(&network(address)).filter(|window| window.used >= self.max)?;
         self.length.checked_sub(now.duration_since(window.start)).filter(|wait| !wait.is_zero())
     }
 
     /// Counts a request. A refused one changes nothing, so it lengthens no wait.
     fn take(&self, address: IpAddr, now: Instant) -> Standing {
-        let key = key(address);
+        let key = network(address);
         // A panic elsewhere leaves whole numbers behind: the counts are still good.
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= self.capacity && !windows.contains_key(&key) {
@@ -121,14 +121,6 @@ fn make_room(windows: &mut HashMap<IpAddr, Window>, length: Duration, capacity: 
     let (_, oldest, _) = starts.select_nth_unstable(surplus - 1);
     let oldest = *oldest;
     windows.retain(|_, window| window.start > oldest);
-}
-
-/// An IPv6 client has a whole /64 to choose addresses from, so that is what counts.
-pub(crate) fn key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-    }
 }
 
 /// Counts each request of a client and answers 429 beyond the limit.
@@ -176,7 +168,7 @@ async fn of_session(app: &App, context: &Context, request: Request, next: Next) 
 }
 
 fn refuse(wait: Duration) -> Response {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = whole_seconds(wait);
     let message = format!("Too many requests, please try again in {seconds} seconds");
     Failure(Error { retry_after: Some(wait), ..Error::new(Code::Exhausted, "RATE_LIMITED", message) }).into_response()
 }
@@ -189,7 +181,7 @@ fn with_headers(mut response: Response, standing: Option<Standing>) -> Response 
 }
 
 fn write_headers(headers: &mut HeaderMap, standing: Standing) {
-    let reset = standing.reset.as_secs() + u64::from(standing.reset.subsec_nanos() > 0);
+    let reset = whole_seconds(standing.reset);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     // The older headers tell the reset as a time, the newer as a wait.
     let values = [standing.limit.into(), standing.remaining.into(), reset];

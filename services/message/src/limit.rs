@@ -10,7 +10,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aether_common::{Code, Error};
+use aether_common::{Code, Error, error::whole_seconds};
 use async_trait::async_trait;
 use chrono::Utc;
 use dashmap::DashMap;
@@ -157,7 +157,7 @@ fn is_silent(count: &Mutex<Count>, now: i64) -> bool {
 
 fn too_many(wait: i64) -> Error {
     let wait = Duration::from_millis(wait.unsigned_abs());
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = whole_seconds(wait);
     let message = format!("Rate limit exceeded: you may send again in {seconds} s");
     Error { retry_after: Some(wait), ..Error::new(Code::Exhausted, "RATE_LIMITED", message) }
 }

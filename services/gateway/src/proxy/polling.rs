@@ -17,8 +17,6 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use serde_json::{Map, Value};
-
 use super::{Proxy, dial::Dialler, headers, sid, unless_dismissed, unreachable};
 use crate::{access::Context, body, error::Answer};
 
@@ -77,7 +75,7 @@ pub(super) async fn go_on(
     headers.remove(header::CONTENT_LENGTH);
     let request = build(method, replica, target, headers, Body::from(body))?;
     let response = send(proxy, request).await?.map_err(|error| unreachable(Some(error.into())))?;
-    Ok(passed_on(response).await?)
+    Ok(passed_on(response))
 }
 
 async fn send(proxy: &Proxy, request: Request) -> Result<Result<http::Response<Incoming>, ClientError>, Error> {
@@ -104,34 +102,16 @@ pub(super) fn build(
     Ok(request)
 }
 
-/// An answer as it came, but a refusal has its code as the protocol wants it.
-pub(super) async fn passed_on(response: http::Response<Incoming>) -> Result<Response, Error> {
-    if response.status().is_client_error() {
-        return rewritten(response, |_| None).await;
-    }
+/// An answer as it came.
+pub(super) fn passed_on(response: http::Response<Incoming>) -> Response {
     let mut passed = Response::new(Body::empty());
     *passed.status_mut() = response.status();
     *passed.headers_mut() = headers::response(response.headers());
-    Ok(passed.map(|_| Body::new(response.into_body())))
+    passed.map(|_| Body::new(response.into_body()))
 }
 
-/// An Engine.IO error with a number as its code: the replica's library writes `"1"`, where clients compare with 1.
-/// `None` if nothing is to be changed.
-fn numbered(body: &[u8]) -> Option<Vec<u8>> {
-    let mut error: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let code: u8 = error.get("code")?.as_str()?.parse().ok()?;
-    error.insert("code".to_owned(), code.into());
-    serde_json::to_vec(&error).ok()
-}
-
+/// The answer to a handshake, with the replica's mark in its session id.
 async fn marked(response: http::Response<Incoming>, replica: SocketAddr) -> Result<Response, Error> {
-    rewritten(response, |body| sid::marked(body, replica)).await
-}
-
-async fn rewritten(
-    response: http::Response<Incoming>,
-    rewrite: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
-) -> Result<Response, Error> {
     let mut passed = Response::new(Body::empty());
     *passed.status_mut() = response.status();
     *passed.headers_mut() = headers::response(response.headers());
@@ -142,26 +122,6 @@ async fn rewritten(
         .await
         .map_err(|error| Error::unavailable(anyhow::anyhow!("an answer broke off: {error}")))?
         .to_bytes();
-    let changed = if passed.status().is_client_error() { numbered(&body) } else { rewrite(&body) };
-    let body = changed.map_or(body, Bytes::from);
+    let body = sid::marked(&body, replica).map_or(body, Bytes::from);
     Ok(passed.map(|_| Body::from(body)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_code_of_an_error_becomes_a_number() {
-        let error = numbered(b"{\"code\":\"5\",\"message\":\"Unsupported protocol version\"}");
-        let error: Option<Value> = error.and_then(|error| serde_json::from_slice(&error).ok());
-        assert_eq!(error, Some(serde_json::json!({"code": 5, "message": "Unsupported protocol version"})));
-    }
-
-    #[test]
-    fn what_is_no_error_with_a_code_in_quotes_stays_as_it_is() {
-        for body in ["", "40", "[]", "{\"message\":\"x\"}", "{\"code\":1}", "{\"code\":\"x\"}"] {
-            assert_eq!(numbered(body.as_bytes()), None, "{body}");
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use aether_common::{Error, tls::Stream};
+use aether_common::{Error, net, tls::Stream};
 use anyhow::Context as _;
 use axum::{
     body::Body,
@@ -24,12 +24,7 @@ const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(10);
 
 /// Whether a request asks for a websocket.
 pub(super) fn is_upgrade(request: &Request) -> bool {
-    let headers = request.headers();
-    let says = |name, word: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
-    };
-    request.method() == Method::GET && says(header::CONNECTION, "upgrade") && says(header::UPGRADE, "websocket")
+    request.method() == Method::GET && net::asks_for_websocket(request.headers())
 }
 
 /// Browsers let any page open a websocket anywhere, and send a poll's request though its page may not read the answer;
@@ -68,7 +63,7 @@ pub(super) async fn open(
     let answer = answer.context("no answer in time").and_then(|answer| Ok(answer?));
     let mut answer = answer.map_err(|error| unreachable(Some(error)))?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(polling::passed_on(answer).await?);
+        return Ok(polling::passed_on(answer));
     }
 
     let replica_side = hyper::upgrade::on(&mut answer);

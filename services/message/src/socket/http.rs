@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, task::Poll, time::Duration};
 
-use aether_common::tls::Stream;
+use aether_common::{net, tls::Stream};
 use axum::{
     Json,
     body::Body,
@@ -163,12 +163,7 @@ fn websocket(sockets: &Arc<Sockets>, request: Request, session: Option<Arc<Sessi
 /// The answer to a request for a websocket (RFC 6455, 4.2.2); `None` if it is no such request.
 fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
     const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    let says = |name, word: &str| {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
-    };
-    let asked = says(header::CONNECTION, "upgrade") && says(header::UPGRADE, "websocket");
-    if !asked || headers.get(header::SEC_WEBSOCKET_VERSION)? != "13" {
+    if !net::asks_for_websocket(headers) || headers.get(header::SEC_WEBSOCKET_VERSION)? != "13" {
         return None;
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY)?;

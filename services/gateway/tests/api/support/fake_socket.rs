@@ -101,9 +101,9 @@ async fn answer(
     format!("4{} got {}", replica.name, String::from_utf8_lossy(&body)).into_response()
 }
 
-/// As the library of the message service has it: the code in quotes.
+/// As the message service words it.
 fn refused(code: &str, message: &str) -> Response {
-    let body = format!("{{\"code\":\"{code}\",\"message\":\"{message}\"}}");
+    let body = format!("{{\"code\":{code},\"message\":\"{message}\"}}");
     (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
