@@ -1,10 +1,10 @@
 //! The three services' sections of the resource.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::api::resource::Quantity};
+use k8s_openapi::api::core::v1::EnvVar;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{Autoscaling, GatewayApiSpec, IngressSpec, LogLevel, PodTemplate, Resources, ServiceSpec};
 
 /// The gateway: HTTP API and Socket.IO for clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,14 +14,23 @@ use serde::{Deserialize, Serialize};
     "message": "gateway.port 9090 is taken by the gateway's metrics: choose another port, for example 3000"
 }]))]
 pub struct GatewaySpec {
-    /// How many pods.
+    /// How many pods, unless `autoscaling` is set.
     #[schemars(range(min = 1))]
     pub replicas: i32,
+    /// Lets the load decide how many pods there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// The port that clients connect to.
     #[schemars(with = "i32", range(min = 1, max = 65535))]
     pub port: u16,
     /// How the gateway is reached from outside the cluster.
     pub service: ServiceSpec,
+    /// An Ingress to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressSpec>,
+    /// An HTTPRoute to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_api: Option<GatewayApiSpec>,
     /// CPU and memory of each pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -29,6 +38,9 @@ pub struct GatewaySpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub env: Vec<EnvVar>,
+    /// Anything else of the pods: node selectors, tolerations, sidecars, annotations, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
     /// How much is logged.
     pub log_level: LogLevel,
     /// How many requests one address may send.
@@ -49,55 +61,18 @@ impl Default for GatewaySpec {
     fn default() -> Self {
         Self {
             replicas: 1,
+            autoscaling: None,
             port: 3000,
             service: ServiceSpec::default(),
+            ingress: None,
+            gateway_api: None,
             resources: None,
             env: Vec::new(),
+            pod_template: None,
             log_level: LogLevel::default(),
             rate_limit: RateLimitSpec::default(),
             cors: CorsSpec::default(),
             trusted_proxies: Vec::new(),
-        }
-    }
-}
-
-/// The Service in front of the gateway.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "!has(self.nodePort) || self.type != 'ClusterIP'",
-    "message": "gateway.service.nodePort needs gateway.service.type NodePort or LoadBalancer: set the type or remove nodePort"
-}]))]
-pub struct ServiceSpec {
-    /// Type of the Service.
-    #[serde(rename = "type")]
-    pub kind: ServiceType,
-    /// The port on every node; chosen by the cluster when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<i32>", range(min = 1, max = 65535))]
-    pub node_port: Option<u16>,
-}
-
-/// Type of the gateway's Service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(clippy::enum_variant_names)]
-pub enum ServiceType {
-    /// Reachable inside the cluster only.
-    #[default]
-    ClusterIP,
-    /// Reachable on a port of every node.
-    NodePort,
-    /// Reachable by an address that the cluster's provider gives.
-    LoadBalancer,
-}
-
-impl ServiceType {
-    /// The value of the Service's `type`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClusterIP => "ClusterIP",
-            Self::NodePort => "NodePort",
-            Self::LoadBalancer => "LoadBalancer",
         }
     }
 }
@@ -142,9 +117,12 @@ pub struct CorsSpec {
     "message": "auth.grpcPort and auth.httpPort must differ: change one of them"
 }]))]
 pub struct AuthSpec {
-    /// How many pods.
+    /// How many pods, unless `autoscaling` is set.
     #[schemars(range(min = 1))]
     pub replicas: i32,
+    /// Lets the load decide how many pods there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// The port for gRPC.
     #[schemars(with = "i32", range(min = 1, max = 65535))]
     pub grpc_port: u16,
@@ -158,6 +136,9 @@ pub struct AuthSpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub env: Vec<EnvVar>,
+    /// Anything else of the pods: node selectors, tolerations, sidecars, annotations, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
     /// How much is logged.
     pub log_level: LogLevel,
 }
@@ -166,10 +147,12 @@ impl Default for AuthSpec {
     fn default() -> Self {
         Self {
             replicas: 1,
+            autoscaling: None,
             grpc_port: 50001,
             http_port: 3002,
             resources: None,
             env: Vec::new(),
+            pod_template: None,
             log_level: LogLevel::default(),
         }
     }
@@ -183,9 +166,12 @@ impl Default for AuthSpec {
     "message": "message.grpcPort and message.httpPort must differ: change one of them"
 }]))]
 pub struct MessageSpec {
-    /// How many pods.
+    /// How many pods, unless `autoscaling` is set.
     #[schemars(range(min = 1))]
     pub replicas: i32,
+    /// Lets the load decide how many pods there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// The port for Socket.IO, health and metrics.
     #[schemars(with = "i32", range(min = 1, max = 65535))]
     pub http_port: u16,
@@ -203,6 +189,9 @@ pub struct MessageSpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub env: Vec<EnvVar>,
+    /// Anything else of the pods: node selectors, tolerations, sidecars, annotations, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
     /// How much is logged.
     pub log_level: LogLevel,
 }
@@ -211,54 +200,14 @@ impl Default for MessageSpec {
     fn default() -> Self {
         Self {
             replicas: 1,
+            autoscaling: None,
             http_port: 3001,
             grpc_port: 50002,
             message_rate_limit_per_minute: None,
             resources: None,
             env: Vec::new(),
+            pod_template: None,
             log_level: LogLevel::default(),
-        }
-    }
-}
-
-/// CPU and memory of a pod; instead of the defaults, not merged with them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Resources {
-    /// What is set aside for the pod.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub requests: BTreeMap<String, Quantity>,
-    /// What the pod may use at most.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, Quantity>,
-}
-
-/// How much a service logs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Everything.
-    Trace,
-    /// For finding faults.
-    Debug,
-    /// What happens.
-    #[default]
-    Info,
-    /// What may go wrong.
-    Warn,
-    /// What went wrong.
-    Error,
-}
-
-impl LogLevel {
-    /// The value of `LOG_LEVEL`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trace => "trace",
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
         }
     }
 }

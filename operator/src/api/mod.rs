@@ -4,24 +4,31 @@
 //! `aetherconnect run -f` on a laptop (through [`parse`], which refuses unknown fields itself).
 
 mod components;
+mod exposure;
 mod parse;
+mod policy;
 mod status;
 mod stores;
+mod workload;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use components::{
-    AuthSpec, CorsSpec, GatewaySpec, LogLevel, MessageSpec, RateLimitSpec, Resources, ServiceSpec, ServiceType,
+pub use components::{AuthSpec, CorsSpec, GatewaySpec, MessageSpec, RateLimitSpec};
+pub use exposure::{
+    GatewayApiSpec, IngressSpec, IngressTls, IssuerKind, IssuerRef, MonitoringSpec, ParentRef, Scheme, ServiceSpec,
+    ServiceType, TlsSpec,
 };
 pub use parse::{ParseError, parse, parse_all};
+pub use policy::NetworkPolicySpec;
 pub use status::{AetherConnectStatus, ComponentStatus};
 pub use stores::{
     ExternalStore, JwtSpec, ManagedRedis, ManagedStore, Redis, RedisSpec, SecretKey, SecretName, Storage,
 };
 pub use stores::{Store, StoreSpec};
+pub use workload::{Autoscaling, LogLevel, PodTemplate, PodTemplateMetadata, Resources};
 
 /// `apiVersion` of the resource.
 pub const API_VERSION: &str = "aetherconnect.io/v1alpha1";
@@ -88,12 +95,33 @@ pub struct AetherConnectSpec {
     /// Keys that sign the tokens. Generated when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtSpec>,
+    /// Which connections the cluster's network lets through.
+    #[serde(default)]
+    pub network_policy: NetworkPolicySpec,
+    /// TLS between the services; they speak plain HTTP inside the cluster when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsSpec>,
+    /// What Prometheus is told.
+    #[serde(default)]
+    pub monitoring: MonitoringSpec,
+    /// PriorityClass of all pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub priority_class_name: Option<String>,
+    /// How long a service that ends goes on for those who are connected, in seconds;
+    /// 20 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub drain_seconds: Option<i32>,
     /// What happens to the managed stores' volumes, their credentials and the generated keys when the resource is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
     /// Scales everything to zero and keeps the data.
     #[serde(default)]
     pub suspend: bool,
+    /// Stops reconciling: what runs goes on running, and changes wait.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// How strict an instance is.

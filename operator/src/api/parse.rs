@@ -99,7 +99,7 @@ mod tests {
     use crate::{
         api::{Environment, Redis, Store},
         config::Images,
-        resources::{Children, Hashes, Instance},
+        resources::{Children, Hashes, Instance, StorePorts},
     };
 
     const HEAD: &str = "apiVersion: aetherconnect.io/v1alpha1\nkind: AetherConnect\nmetadata: {name: chat}\n";
@@ -214,6 +214,7 @@ mod tests {
                     spec: &resource.spec,
                     images: &Images::default(),
                     hashes: Hashes::default(),
+                    store_ports: StorePorts::default(),
                 };
                 assert!(Children::of(&instance).all().count() > 4);
             }

@@ -9,7 +9,7 @@ use super::{
     facts::{Condition, Problem},
     read::{Observed, is_owned},
 };
-use crate::resources::{Child, Instance, Kind, hash};
+use crate::resources::{Child, Instance, Kind, MANAGER, hash};
 
 /// On every applied object: the hash of what was applied. Comparing it tells whether something was taken out of the
 /// desired object since; comparing the object itself tells whether somebody changed it.
@@ -32,13 +32,29 @@ pub async fn ensure(
         Some(live) if is_current(live, child) => return Ok(()),
         // A Job can't be changed, and one that has run has done what it was for.
         Some(_) if child.kind == Kind::Job => return Ok(()),
-        Some(_) => {}
+        Some(live) => {
+            if let Some(replicas) = let_go_of_replicas(live, child) {
+                cluster.hand_over_replicas(&child.name, replicas).await?;
+            }
+        }
         None => refuse_foreign(cluster, instance, child).await?,
     }
     let applied = cluster.apply(child, &stamped(child)).await?;
     tracing::info!(kind = ?child.kind, name = child.name, "applied");
     observed.children.insert(key, applied);
     Ok(())
+}
+
+/// The number of pods that the operator owned until now and no longer sets: an apply without it would take it back to
+/// one, until an autoscaler looks. None at zero, where autoscalers don't look.
+fn let_go_of_replicas(live: &Value, child: &Child) -> Option<i64> {
+    if child.kind != Kind::Deployment || child.body["spec"].get("replicas").is_some() {
+        return None;
+    }
+    let managers = live["metadata"]["managedFields"].as_array()?;
+    let is_ours = |entry: &&Value| entry["manager"] == MANAGER && entry["operation"] == "Apply";
+    let owned = managers.iter().filter(is_ours).any(|entry| entry["fieldsV1"]["f:spec"].get("f:replicas").is_some());
+    live["spec"]["replicas"].as_i64().filter(|replicas| owned && *replicas > 0)
 }
 
 /// Server-side apply would take over an object of the same name, whoever made it.
@@ -53,7 +69,7 @@ async fn refuse_foreign(cluster: &Cluster, instance: &Instance<'_>, child: &Chil
 
 fn stamped(child: &Child) -> Value {
     let mut body = child.body.clone();
-    body["metadata"]["annotations"] = json!({APPLIED_HASH: hash([child.body.to_string().as_str()])});
+    body["metadata"]["annotations"][APPLIED_HASH] = json!(hash([child.body.to_string().as_str()]));
     body
 }
 

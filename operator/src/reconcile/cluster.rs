@@ -1,15 +1,11 @@
 //! The requests that reconciliation makes.
 
-use k8s_openapi::api::{
-    apps::v1::{Deployment, StatefulSet},
-    batch::v1::Job,
-    core::v1::{PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
-};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::{
     Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Error;
 use crate::resources::{Child, Kind, MANAGER};
@@ -19,19 +15,6 @@ use crate::resources::{Child, Kind, MANAGER};
 pub struct Cluster {
     client: Client,
     namespace: String,
-}
-
-impl Kind {
-    /// What the API server calls it.
-    pub fn resource(self) -> ApiResource {
-        match self {
-            Self::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
-            Self::Service => ApiResource::erase::<Service>(&()),
-            Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
-            Self::Job => ApiResource::erase::<Job>(&()),
-            Self::Deployment => ApiResource::erase::<Deployment>(&()),
-        }
-    }
 }
 
 impl Cluster {
@@ -48,11 +31,13 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Objects of a kind with the labels.
-    pub async fn list(&self, kind: Kind, labels: &str) -> Result<Vec<Value>, Error> {
-        let list = self.api(kind).list(&ListParams::default().labels(labels)).await;
-        let list = list.map_err(Error::during("list", format!("{kind:?}s")))?;
-        list.items.into_iter().map(to_value).collect()
+    /// Objects of a kind with the labels; `None` when the cluster doesn't know the kind.
+    pub async fn list(&self, kind: Kind, labels: &str) -> Result<Option<Vec<Value>>, Error> {
+        match self.api(kind).list(&ListParams::default().labels(labels)).await {
+            Ok(list) => list.items.into_iter().map(to_value).collect::<Result<_, _>>().map(Some),
+            Err(kube::Error::Api(status)) if status.code == 404 && kind.provider().is_some() => Ok(None),
+            Err(error) => Err(Error::during("list", format!("{kind:?}s"))(error)),
+        }
     }
 
     /// An object by name.
@@ -67,6 +52,20 @@ impl Cluster {
             PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(MANAGER).force() };
         let applied = self.api(child.kind).patch(&child.name, &params, &Patch::Apply(body)).await;
         to_value(applied.map_err(Error::during("apply", &child.name))?)
+    }
+
+    /// Makes somebody else a second owner of a Deployment's number of pods, so that it stays when the operator lets go.
+    pub async fn hand_over_replicas(&self, name: &str, replicas: i64) -> Result<(), Error> {
+        let resource = Kind::Deployment.resource();
+        let body = json!({
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {"name": name},
+            "spec": {"replicas": replicas},
+        });
+        let params = PatchParams::apply("aetherconnect-autoscaling").force();
+        let patched = self.api(Kind::Deployment).patch(name, &params, &Patch::Apply(&body)).await;
+        patched.map(drop).map_err(Error::during("hand over the replicas of", name))
     }
 
     /// Deletes an object and all that it owns; it may be gone already.

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub enum Condition {
     /// Generated and referenced Secrets.
     Secrets,
+    /// Certificates of the services, when they speak TLS.
+    Certificates,
     /// PostgreSQL.
     Postgres,
     /// MongoDB.
@@ -21,30 +23,27 @@ pub enum Condition {
     Message,
     /// The gateway.
     Gateway,
+    /// An Ingress or HTTPRoute, when one is wanted.
+    Exposed,
+    /// PodMonitors, when they are wanted.
+    Monitoring,
 }
 
 impl Condition {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Secrets,
-        Self::Postgres,
-        Self::Mongodb,
-        Self::Redis,
-        Self::Migrations,
-        Self::Auth,
-        Self::Message,
-        Self::Gateway,
-    ];
+    /// What is there to be switched off.
+    pub const WORKLOADS: [Self; 7] =
+        [Self::Postgres, Self::Mongodb, Self::Redis, Self::Migrations, Self::Auth, Self::Message, Self::Gateway];
 
-    /// Whether later steps wait for this one. The services do without Redis.
+    /// Whether later steps wait for this one. The services do without Redis, and work without being exposed.
     pub fn gates(self) -> bool {
-        self != Self::Redis
+        !matches!(self, Self::Redis | Self::Exposed | Self::Monitoring)
     }
 
     /// The condition's `type`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Secrets => "SecretsReady",
+            Self::Certificates => "CertificatesReady",
             Self::Postgres => "PostgresReady",
             Self::Mongodb => "MongodbReady",
             Self::Redis => "RedisReady",
@@ -52,6 +51,8 @@ impl Condition {
             Self::Auth => "AuthAvailable",
             Self::Message => "MessageAvailable",
             Self::Gateway => "GatewayAvailable",
+            Self::Exposed => "Exposed",
+            Self::Monitoring => "Monitored",
         }
     }
 }

@@ -27,7 +27,7 @@ use self::{cluster::Cluster, facts::Facts, read::Observed, rollout::counts, stat
 use crate::{
     api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND},
     config::Images,
-    resources::{Hashes, Instance, Kind, MANAGER, gateway},
+    resources::{Hashes, Instance, Kind, MANAGER, StorePorts, gateway, ingress, route},
 };
 
 /// A pod that doesn't start says so in the pod only, and pods are not watched: look again.
@@ -114,6 +114,7 @@ impl Reconciler {
             spec: &resource.spec,
             images: &self.images,
             hashes: Hashes::default(),
+            store_ports: StorePorts::default(),
         };
         let cluster = Cluster::new(self.client.clone(), namespace);
         let mut observed = read::read(&cluster, &instance).await?;
@@ -126,13 +127,14 @@ impl Reconciler {
             url: Some(url(&instance, &observed)),
             components: components(&instance, &observed),
             facts,
+            paused: resource.spec.paused,
         };
         let status = status::build(report, &previous, &Time(Timestamp::now()));
         let is_ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
         self.write_status(object, &previous, status).await?;
         result?;
         Ok(match is_ready {
-            false if !resource.spec.suspend => LOOK_AGAIN,
+            false if !resource.spec.suspend && !resource.spec.paused => LOOK_AGAIN,
             _ if validate::uses_external_secrets(&instance) => EXTERNAL_SECRETS,
             _ => RESYNC,
         })
@@ -146,6 +148,9 @@ impl Reconciler {
         previous: &AetherConnectStatus,
         observed: &mut Observed,
     ) -> (Facts, Result<(), Error>) {
+        if instance.spec.paused {
+            return (steps::look(instance, observed), Ok(()));
+        }
         let mut problems = validate::before_secrets(instance, observed);
         if problems.is_empty() {
             if let Err(error) = credentials::ensure(cluster, instance, observed).await {
@@ -154,8 +159,8 @@ impl Reconciler {
                 return (facts, Err(error));
             }
             match validate::secrets(instance, observed) {
-                Ok(hashes) => {
-                    instance.hashes = hashes;
+                Ok((hashes, ports)) => {
+                    (instance.hashes, instance.store_ports) = (hashes, ports);
                     return steps::run(cluster, instance, previous, observed).await;
                 }
                 Err(found) => problems = found,
@@ -205,8 +210,14 @@ impl Reconciler {
     }
 }
 
-/// Where clients reach the gateway: from outside when a load balancer tells its address.
+/// Where clients reach the gateway: from outside when an Ingress or a route names it, or a load balancer tells its
+/// address.
 fn url(instance: &Instance<'_>, observed: &Observed) -> String {
+    let spec = &instance.spec.gateway;
+    let routed = spec.gateway_api.as_ref().and_then(route::url);
+    if let Some(url) = spec.ingress.as_ref().map(ingress::url).or(routed) {
+        return url;
+    }
     let service = observed.children.get(&(Kind::Service, instance.child("gateway")));
     let ingress = service.and_then(|service| service.pointer("/status/loadBalancer/ingress/0"));
     let address = ingress.and_then(|ingress| ingress["hostname"].as_str().or(ingress["ip"].as_str()));

@@ -6,13 +6,15 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use serde_json::Value;
 
 use super::{Error, cluster::Cluster, rollout};
-use crate::resources::{Instance, Kind, MANAGER, secrets::Generated, store};
+use crate::resources::{Instance, Kind, MANAGER, certificate, secrets::Generated, store};
 
 /// What there is.
 #[derive(Debug, Default)]
 pub struct Observed {
     /// The resource's children, by kind and name.
     pub children: BTreeMap<(Kind, String), Value>,
+    /// Kinds of others' making that the cluster doesn't know.
+    pub unknown_kinds: BTreeSet<Kind>,
     /// The Secrets that exist, of those that matter.
     pub secrets: BTreeMap<String, Secret>,
     /// Volume claims of managed stores whose Secret is missing.
@@ -31,7 +33,11 @@ pub async fn read(cluster: &Cluster, instance: &Instance<'_>) -> Result<Observed
     let mut observed = Observed::default();
     let labels = labels(instance);
     for kind in Kind::ALL {
-        for object in cluster.list(kind, &labels).await? {
+        let Some(objects) = cluster.list(kind, &labels).await? else {
+            observed.unknown_kinds.insert(kind);
+            continue;
+        };
+        for object in objects {
             if is_owned(&object, instance) {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 observed.children.insert((kind, name), object);
@@ -68,5 +74,8 @@ fn secret_names(instance: &Instance<'_>) -> BTreeSet<String> {
     let mut names: BTreeSet<_> = Generated::ALL.iter().map(|generated| instance.child(generated.part())).collect();
     names.extend([instance.postgres_uri().name, instance.mongodb_uri().name, instance.jwt_secret()]);
     names.extend(instance.redis_uri().map(|uri| uri.name));
+    if instance.spec.tls.is_some() {
+        names.extend(instance.services().map(|service| certificate::secret(instance, service.name)));
+    }
     names
 }

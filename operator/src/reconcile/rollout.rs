@@ -34,7 +34,7 @@ pub fn of(kind: Kind, object: &Value) -> Rollout {
         Kind::Deployment => deployment(object),
         Kind::StatefulSet => stateful_set(object),
         Kind::Job => job(object),
-        Kind::ServiceAccount | Kind::Service => Rollout::Complete,
+        _ => Rollout::Complete,
     }
 }
 

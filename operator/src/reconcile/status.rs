@@ -20,11 +20,16 @@ pub struct Report {
     pub components: BTreeMap<String, ComponentStatus>,
     /// The findings.
     pub facts: Facts,
+    /// Whether somebody has stopped reconciling.
+    pub paused: bool,
 }
 
 /// Builds the status; conditions that didn't change keep their time.
 pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> AetherConnectStatus {
-    let (ready, progressing, degraded) = summary(&report.facts);
+    let (ready, mut progressing, degraded) = summary(&report.facts);
+    if report.paused {
+        progressing = Fact::waiting("Paused", "changes wait while spec.paused is true: set it to false to go on");
+    }
     let is_ready = ready.state == State::Good;
     let condition = |kind: &str, fact: &Fact| {
         let status = if fact.state == State::Good { "True" } else { "False" };
@@ -44,7 +49,7 @@ pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> Aeth
     AetherConnectStatus {
         observed_generation: report.generation,
         url: report.url,
-        version: if is_ready { Some(report.version) } else { previous.version.clone() },
+        version: if is_ready && !report.paused { Some(report.version) } else { previous.version.clone() },
         components: report.components,
         conditions,
     }
@@ -87,6 +92,7 @@ pub fn unreadable(
         url: previous.url.clone(),
         components: previous.components.clone(),
         facts: Facts::new(),
+        paused: false,
     };
     let mut status = build(report, previous, now);
     status.version.clone_from(&previous.version);

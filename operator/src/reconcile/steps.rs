@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::{AetherConnectStatus, Redis, Store},
-    resources::{Child, Children, Instance, Kind},
+    resources::{Child, Children, Instance, Kind, certificate},
 };
 
 /// A failed migration is tried again after this long: the store may have been away.
@@ -50,6 +50,7 @@ pub fn look(instance: &Instance<'_>, observed: &Observed) -> Facts {
     for (condition, fact) in stores(instance, observed) {
         facts.insert(condition, fact);
     }
+    facts.extend(extras(instance, observed));
     let job = observed.children.iter().find(|((kind, _), _)| *kind == Kind::Job);
     let fact = job.map_or_else(|| nothing_yet("the migration"), |(_, job)| migration_fact(job, observed));
     facts.insert(Condition::Migrations, fact);
@@ -76,9 +77,13 @@ impl Walk<'_> {
     async fn all(&mut self) -> Result<(), (Condition, Error)> {
         self.facts.insert(Condition::Secrets, secrets_fact());
         for child in &self.children.base {
-            self.ensure(child).await.map_err(|error| (owner_of(child, self.instance), error))?;
+            // What the cluster doesn't know can't be made; the condition says so.
+            if !self.observed.unknown_kinds.contains(&child.kind) {
+                self.ensure(child).await.map_err(|error| (owner_of(child, self.instance), error))?;
+            }
         }
         self.facts.extend(stores(self.instance, self.observed));
+        self.facts.extend(extras(self.instance, self.observed));
         if self.instance.spec.suspend {
             return self.suspend().await;
         }
@@ -125,7 +130,7 @@ impl Walk<'_> {
         for ((condition, _), child) in SERVICES.into_iter().zip(deployments) {
             self.ensure(child).await.map_err(|error| (condition, error))?;
         }
-        for condition in Condition::ALL.into_iter().skip(1) {
+        for condition in Condition::WORKLOADS {
             let fact = Fact::paused("Suspended", "suspended by spec.suspend; the data is kept");
             self.facts.insert(condition, fact);
         }
@@ -192,6 +197,52 @@ impl Walk<'_> {
     }
 }
 
+/// What only some instances have.
+fn extras(instance: &Instance<'_>, observed: &Observed) -> Vec<(Condition, Fact)> {
+    let spec = instance.spec;
+    let mut facts = Vec::new();
+    if spec.tls.is_some() {
+        facts.push((Condition::Certificates, certificates_fact(instance, observed)));
+    }
+    if spec.gateway.ingress.is_some() || spec.gateway.gateway_api.is_some() {
+        let fact = match missing(Kind::HTTPRoute, observed) {
+            Some(who) if spec.gateway.gateway_api.is_some() => {
+                let mend = format!("an HTTPRoute needs {who}: install it, or remove spec.gateway.gatewayApi");
+                Fact::bad("DefinitionMissing", mend)
+            }
+            _ => Fact::good("Exposed", "the Ingress or HTTPRoute is in place"),
+        };
+        facts.push((Condition::Exposed, fact));
+    }
+    if spec.monitoring.enabled {
+        let fact = match missing(Kind::PodMonitor, observed) {
+            Some(who) => Fact::good("DefinitionMissing", format!("PodMonitors are made once {who} is installed")),
+            None => Fact::good("Monitored", "there is a PodMonitor for each service"),
+        };
+        facts.push((Condition::Monitoring, fact));
+    }
+    facts
+}
+
+fn certificates_fact(instance: &Instance<'_>, observed: &Observed) -> Fact {
+    if let Some(who) = missing(Kind::Certificate, observed) {
+        return Fact::bad("DefinitionMissing", format!("certificates need {who}: install it, or remove spec.tls"));
+    }
+    let secrets = instance.services().map(|service| certificate::secret(instance, service.name));
+    match secrets.iter().find(|name| !observed.secrets.contains_key(*name)) {
+        Some(name) => Fact::waiting(
+            "WaitingForIssuer",
+            format!("cert-manager hasn't made Secret {name} yet: `kubectl describe certificate` says why"),
+        ),
+        None => Fact::good("Issued", "each service has its certificate"),
+    }
+}
+
+/// Who has to be installed for a kind that the cluster doesn't know.
+fn missing(kind: Kind, observed: &Observed) -> Option<&'static str> {
+    kind.provider().filter(|_| observed.unknown_kinds.contains(&kind))
+}
+
 fn secrets_fact() -> Fact {
     Fact::good("Complete", "all Secrets exist and are well formed")
 }
@@ -202,6 +253,12 @@ fn nothing_yet(what: &str) -> Fact {
 
 /// The condition of a child that nothing waits for.
 fn owner_of(child: &Child, instance: &Instance<'_>) -> Condition {
+    match child.kind {
+        Kind::Certificate => return Condition::Certificates,
+        Kind::Ingress | Kind::HTTPRoute => return Condition::Exposed,
+        Kind::PodMonitor => return Condition::Monitoring,
+        _ => {}
+    }
     match child.name.strip_prefix(instance.name).unwrap_or_default() {
         "-postgres" => Condition::Postgres,
         "-mongodb" => Condition::Mongodb,

@@ -1,5 +1,7 @@
 //! Second step: whether the Secrets hold what the services need. Pure.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 
@@ -9,7 +11,9 @@ use super::{
 };
 use crate::{
     api::SecretKey,
-    resources::{Hashes, Instance, MANAGER, hash, secrets::Generated, store},
+    resources::{
+        Hashes, Instance, MANAGER, StorePorts, certificate, hash, mongodb, postgres, redis, secrets::Generated, store,
+    },
 };
 
 /// The shortest key that may sign tokens.
@@ -44,7 +48,7 @@ pub fn is_ours(secret: &Secret, instance: &Instance<'_>) -> bool {
 }
 
 /// Checks all Secrets that the services read, and hashes what they hold.
-pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<Hashes, Vec<Problem>> {
+pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<(Hashes, StorePorts), Vec<Problem>> {
     let mut problems = Vec::new();
     let mut keep =
         |result: Result<String, Problem>| result.map_err(|problem| problems.push(problem)).unwrap_or_default();
@@ -77,13 +81,32 @@ pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<Hashes, V
     let (old, old_ws) = (previous("JWT_SECRET_PREVIOUS"), previous("JWT_WS_SECRET_PREVIOUS"));
     // The token key goes into every hash, so that none of them can be tried out against a list of weak passwords.
     let hash = |parts: &[&str]| hash(std::iter::once(jwt.as_str()).chain(parts.iter().copied()));
-    Ok(Hashes {
-        auth: hash(&[&ws, &old, &old_ws, &postgres, &redis]),
-        message: hash(&[&ws, &old, &old_ws, &mongodb, &redis]),
-        gateway: hash(&[&old]),
+    let certificate = |service: &str| match instance.spec.tls {
+        Some(_) => value(observed, &certificate::secret(instance, service), "tls.crt").unwrap_or_default(),
+        None => "",
+    };
+    let hashes = Hashes {
+        auth: hash(&[&ws, &old, &old_ws, &postgres, &redis, certificate("auth")]),
+        message: hash(&[&ws, &old, &old_ws, &mongodb, &redis, certificate("message")]),
+        gateway: hash(&[&old, certificate("gateway")]),
         redis: crate::resources::hash([redis.as_str()]),
         stores: stores_hash(instance, observed, [&postgres, &mongodb]),
-    })
+    };
+    let ports = StorePorts {
+        postgres: ports(&postgres, postgres::PORT),
+        mongodb: ports(&mongodb, mongodb::PORT),
+        redis: ports(&redis, redis::PORT),
+    };
+    Ok((hashes, ports))
+}
+
+/// The ports in a URI that has been checked; `default` where a host has none.
+fn ports(uri: &str, default: u16) -> Vec<u16> {
+    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let port = |host: &str| host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(default);
+    BTreeSet::from_iter(hosts.split(',').map(port)).into_iter().collect()
 }
 
 /// Which stores these are: where they are, without the password, and which Secret they were found by, as a managed

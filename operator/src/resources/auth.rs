@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Child, Instance,
+    Child, Instance, certificate,
     pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
     settings,
     workload::{Workload, resources, service, service_port},
@@ -13,7 +13,7 @@ use super::{
 pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.auth;
     let postgres = instance.postgres_uri();
-    let mut env = common_env(spec.log_level, settings::auth(instance.spec));
+    let mut env = common_env(instance, spec.log_level, settings::auth(instance.spec));
     env.extend([
         secret_var("DATABASE_URL", &postgres.name, &postgres.key),
         // A password hash takes 19 MiB. glibc would keep several times that for each core; so it gives it back.
@@ -21,6 +21,7 @@ pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     ]);
     env.extend(redis_env(instance.redis_uri().as_ref()));
     env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
+    env.extend(certificate::env(instance, "auth"));
     with_user_env(env, &spec.env)
 }
 
@@ -33,8 +34,7 @@ pub fn cpu_and_memory(instance: &Instance<'_>) -> Value {
 pub fn deployment(instance: &Instance<'_>) -> Child {
     let spec = &instance.spec.auth;
     Workload {
-        component: "auth",
-        replicas: spec.replicas,
+        service: instance.service("auth"),
         ports: vec![("grpc", spec.grpc_port), ("http", spec.http_port)],
         probe_port: "http",
         env: env(instance),
@@ -57,7 +57,7 @@ pub fn services(instance: &Instance<'_>) -> Vec<Child> {
 
 /// Where the other services reach auth.
 pub fn grpc_url(instance: &Instance<'_>) -> String {
-    format!("http://{}:{}", peers(instance), instance.spec.auth.grpc_port)
+    format!("{}://{}:{}", certificate::scheme(instance), peers(instance), instance.spec.auth.grpc_port)
 }
 
 fn peers(instance: &Instance<'_>) -> String {

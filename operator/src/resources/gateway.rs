@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Child, Instance, auth, message,
+    Child, Instance, auth, certificate, message,
     pod::{common_env, jwt_env, var, with_user_env},
     settings,
     workload::{Workload, resources, service, service_port},
@@ -15,7 +15,7 @@ pub const METRICS_PORT: u16 = 9090;
 
 fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.gateway;
-    let mut env = common_env(spec.log_level, settings::gateway(instance.spec));
+    let mut env = common_env(instance, spec.log_level, settings::gateway(instance.spec));
     env.extend([
         var("METRICS_PORT", METRICS_PORT),
         var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)),
@@ -23,6 +23,7 @@ fn env(instance: &Instance<'_>) -> Vec<Value> {
         var("MESSAGE_SERVICE_HTTP_URL", message::socket_url(instance)),
     ]);
     env.extend(jwt_env(instance, &["JWT_SECRET"]));
+    env.extend(certificate::env(instance, "gateway"));
     with_user_env(env, &spec.env)
 }
 
@@ -30,8 +31,7 @@ fn env(instance: &Instance<'_>) -> Vec<Value> {
 pub fn deployment(instance: &Instance<'_>) -> Child {
     let spec = &instance.spec.gateway;
     Workload {
-        component: "gateway",
-        replicas: spec.replicas,
+        service: instance.service("gateway"),
         ports: vec![("http", spec.port), ("metrics", METRICS_PORT)],
         probe_port: "metrics",
         env: env(instance),
@@ -49,7 +49,9 @@ pub fn services(instance: &Instance<'_>) -> Vec<Child> {
         port["nodePort"] = json!(node_port);
     }
     let kind = json!({"type": spec.service.kind.as_str()});
-    vec![service(instance, instance.child("gateway"), "gateway", &[port], kind)]
+    let mut service = service(instance, instance.child("gateway"), "gateway", &[port], kind);
+    service.body["metadata"]["annotations"] = json!(spec.service.annotations);
+    vec![service]
 }
 
 /// Where clients inside the cluster reach the gateway.

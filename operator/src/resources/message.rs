@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Child, Instance, auth,
+    Child, Instance, auth, certificate,
     pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
     settings,
     workload::{Workload, resources, service, service_port},
@@ -13,13 +13,14 @@ use super::{
 pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.message;
     let mongodb = instance.mongodb_uri();
-    let mut env = common_env(spec.log_level, settings::message(instance.spec));
+    let mut env = common_env(instance, spec.log_level, settings::message(instance.spec));
     env.extend([
         secret_var("MONGODB_URL", &mongodb.name, &mongodb.key),
         var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)),
     ]);
     env.extend(redis_env(instance.redis_uri().as_ref()));
     env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
+    env.extend(certificate::env(instance, "message"));
     with_user_env(env, &spec.env)
 }
 
@@ -32,8 +33,7 @@ pub fn cpu_and_memory(instance: &Instance<'_>) -> Value {
 pub fn deployment(instance: &Instance<'_>) -> Child {
     let spec = &instance.spec.message;
     Workload {
-        component: "message",
-        replicas: spec.replicas,
+        service: instance.service("message"),
         ports: vec![("http", spec.http_port), ("grpc", spec.grpc_port)],
         probe_port: "http",
         env: env(instance),
@@ -56,12 +56,12 @@ pub fn services(instance: &Instance<'_>) -> Vec<Child> {
 
 /// Where the gateway calls message.
 pub fn grpc_url(instance: &Instance<'_>) -> String {
-    format!("http://{}:{}", peers(instance), instance.spec.message.grpc_port)
+    format!("{}://{}:{}", certificate::scheme(instance), peers(instance), instance.spec.message.grpc_port)
 }
 
 /// Where the gateway finds all pods for sockets.
 pub fn socket_url(instance: &Instance<'_>) -> String {
-    format!("http://{}:{}", peers(instance), instance.spec.message.http_port)
+    format!("{}://{}:{}", certificate::scheme(instance), peers(instance), instance.spec.message.http_port)
 }
 
 fn peers(instance: &Instance<'_>) -> String {

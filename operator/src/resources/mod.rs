@@ -2,24 +2,34 @@
 //! none reads the cluster, the clock or chance.
 
 pub mod auth;
+pub mod autoscaler;
+pub mod certificate;
+pub mod disruption;
 pub mod gateway;
+pub mod ingress;
+mod kind;
+pub mod merge;
 pub mod message;
 pub mod migration;
 pub mod mongodb;
+pub mod monitor;
+pub mod network;
 pub mod pod;
 pub mod postgres;
 pub mod redis;
+pub mod route;
 pub mod secrets;
 pub mod service_account;
 pub mod settings;
 pub mod store;
 pub mod workload;
 
+pub use kind::Kind;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    api::{API_VERSION, AetherConnectSpec, KIND, Redis, SecretKey, Store},
+    api::{API_VERSION, AetherConnectSpec, Autoscaling, KIND, PodTemplate, Redis, SecretKey, Store},
     config::Images,
 };
 
@@ -43,6 +53,39 @@ pub struct Instance<'a> {
     pub images: &'a Images,
     /// Hashes of the Secrets' contents.
     pub hashes: Hashes,
+    /// On which ports stores that others run answer.
+    pub store_ports: StorePorts,
+}
+
+/// On which ports the stores answer that the operator doesn't run, as their URIs say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StorePorts {
+    /// PostgreSQL.
+    pub postgres: Vec<u16>,
+    /// MongoDB.
+    pub mongodb: Vec<u16>,
+    /// Redis.
+    pub redis: Vec<u16>,
+}
+
+/// What the sections of the three services have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Service<'a> {
+    /// `gateway`, `auth` or `message`: also the name of the image and of the container.
+    pub name: &'static str,
+    /// How many pods, without autoscaling.
+    pub replicas: i32,
+    /// How the number of pods follows the load.
+    pub autoscaling: Option<&'a Autoscaling>,
+    /// Changes to the pods.
+    pub pod_template: Option<&'a PodTemplate>,
+}
+
+impl Service<'_> {
+    /// The fewest pods there are when all is well.
+    pub fn least(&self) -> i32 {
+        self.autoscaling.map_or(self.replicas, |autoscaling| autoscaling.min_replicas)
+    }
 }
 
 /// Hashes of what each part reads from Secrets, keyed with the token key, so that they give nothing away.
@@ -60,26 +103,6 @@ pub struct Hashes {
     pub stores: String,
 }
 
-/// Kinds of objects that the operator applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// core/v1
-    ServiceAccount,
-    /// core/v1
-    Service,
-    /// apps/v1
-    StatefulSet,
-    /// batch/v1
-    Job,
-    /// apps/v1
-    Deployment,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::ServiceAccount, Self::Service, Self::StatefulSet, Self::Job, Self::Deployment];
-}
-
 /// An object as it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Child {
@@ -91,7 +114,30 @@ pub struct Child {
     pub body: Value,
 }
 
-impl Instance<'_> {
+impl<'a> Instance<'a> {
+    /// The three services, in the order in which they come up.
+    pub fn services(&self) -> [Service<'a>; 3] {
+        let (auth, message, gateway) = (&self.spec.auth, &self.spec.message, &self.spec.gateway);
+        let service = |name, replicas, autoscaling: &'a Option<Autoscaling>, template: &'a Option<PodTemplate>| {
+            Service { name, replicas, autoscaling: autoscaling.as_ref(), pod_template: template.as_ref() }
+        };
+        [
+            service("auth", auth.replicas, &auth.autoscaling, &auth.pod_template),
+            service("message", message.replicas, &message.autoscaling, &message.pod_template),
+            service("gateway", gateway.replicas, &gateway.autoscaling, &gateway.pod_template),
+        ]
+    }
+
+    /// One of the three services, by name.
+    pub fn service(&self, name: &str) -> Service<'a> {
+        let [auth, message, gateway] = self.services();
+        match name {
+            "auth" => auth,
+            "message" => message,
+            _ => gateway,
+        }
+    }
+
     /// Name of the child `part`.
     pub fn child(&self, part: &str) -> String {
         format!("{}-{part}", self.name)
@@ -201,7 +247,7 @@ impl Instance<'_> {
 /// Everything an instance consists of, by step.
 #[derive(Clone, Debug)]
 pub struct Children {
-    /// What nothing waits for: ServiceAccount, Services and managed stores.
+    /// What nothing waits for: managed stores, Services and all that is not a workload.
     pub base: Vec<Child>,
     /// The Job that brings the stores' schemas up to date.
     pub migration: Child,
@@ -223,6 +269,13 @@ impl Children {
         base.extend(auth::services(instance));
         base.extend(message::services(instance));
         base.extend(gateway::services(instance));
+        base.extend(network::build(instance));
+        base.extend(certificate::build(instance));
+        base.extend(disruption::build(instance));
+        base.extend(autoscaler::build(instance));
+        base.extend(ingress::build(instance));
+        base.extend(route::build(instance));
+        base.extend(monitor::build(instance));
         Self {
             base,
             migration: migration::build(instance),

@@ -3,24 +3,24 @@
 use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::{Value, json};
 
-use super::{Instance, settings::Setting};
-use crate::api::{LogLevel, Resources, SecretKey};
+use super::{CONFIG_HASH, Instance, merge, settings::Setting};
+use crate::api::{LogLevel, PodTemplate, Resources, SecretKey};
 
-/// The pods get this long to end: [`PRE_STOP_SECONDS`] and [`GRACE_SECONDS`] of it are the services'.
-const TERMINATION_SECONDS: u32 = 30;
+/// The pods get this long to end besides [`PRE_STOP_SECONDS`] and the time that a service drains.
+const SPARE_SECONDS: i32 = 7;
 /// A service goes on for this long before it is told to end: until then, others may still send it connections.
-pub const PRE_STOP_SECONDS: u32 = 3;
-/// How long a service drains.
-pub const GRACE_SECONDS: u32 = 20;
+pub const PRE_STOP_SECONDS: i32 = 3;
+/// How long a service drains when the resource doesn't say.
+const DRAIN_SECONDS: i32 = 20;
 
 /// The `spec` of every pod, without its containers: it runs as `uid` under the restricted standard.
 pub fn base(instance: &Instance<'_>, uid: i64) -> Value {
-    json!({
+    let mut pod = json!({
         "serviceAccountName": instance.name,
         "automountServiceAccountToken": false,
         // Variables such as CHAT_AUTH_PORT, made from Services, have no business here.
         "enableServiceLinks": false,
-        "terminationGracePeriodSeconds": TERMINATION_SECONDS,
+        "terminationGracePeriodSeconds": PRE_STOP_SECONDS + drain_seconds(instance) + SPARE_SECONDS,
         "imagePullSecrets": instance.spec.image.pull_secrets,
         "securityContext": {
             "runAsNonRoot": true,
@@ -30,7 +30,47 @@ pub fn base(instance: &Instance<'_>, uid: i64) -> Value {
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-    })
+    });
+    if let Some(class) = &instance.spec.priority_class_name {
+        pod["priorityClassName"] = json!(class);
+    }
+    pod
+}
+
+/// Merges a person's template into the operator's. The labels by which pods are selected stay.
+pub fn customize(template: &mut Value, theirs: &PodTemplate) {
+    let ours = template["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    for (field, values) in [("labels", &theirs.metadata.labels), ("annotations", &theirs.metadata.annotations)] {
+        for (key, value) in values {
+            if !(field == "labels" && ours.contains_key(key)) && key != CONFIG_HASH {
+                template["metadata"][field][key] = json!(value);
+            }
+        }
+    }
+    if let Some(spec) = template["spec"].as_object_mut() {
+        merge::strategic(spec, &theirs.spec);
+    }
+}
+
+fn drain_seconds(instance: &Instance<'_>) -> i32 {
+    instance.spec.drain_seconds.unwrap_or(DRAIN_SECONDS)
+}
+
+/// Mounts a Secret into all containers.
+pub fn mount_secret(pod: &mut Value, secret: &str, volume: &str, path: &str) {
+    for list in ["initContainers", "containers"] {
+        for container in pod[list].as_array_mut().into_iter().flatten() {
+            push(&mut container["volumeMounts"], json!({"name": volume, "mountPath": path, "readOnly": true}));
+        }
+    }
+    push(&mut pod["volumes"], json!({"name": volume, "secret": {"secretName": secret, "defaultMode": 0o440}}));
+}
+
+fn push(list: &mut Value, item: Value) {
+    match list {
+        Value::Array(items) => items.push(item),
+        _ => *list = json!([item]),
+    }
 }
 
 /// `securityContext` of every container.
@@ -68,9 +108,12 @@ pub fn optional_secret_var(name: &str, secret: &str, key: &str) -> Value {
 }
 
 /// The variables that every service reads, and its own settings.
-pub fn common_env(level: LogLevel, settings: Vec<Setting>) -> Vec<Value> {
-    let common =
-        [var("LOG_LEVEL", level.as_str()), var("LOG_FORMAT", "json"), var("SHUTDOWN_GRACE_SECONDS", GRACE_SECONDS)];
+pub fn common_env(instance: &Instance<'_>, level: LogLevel, settings: Vec<Setting>) -> Vec<Value> {
+    let common = [
+        var("LOG_LEVEL", level.as_str()),
+        var("LOG_FORMAT", "json"),
+        var("SHUTDOWN_GRACE_SECONDS", drain_seconds(instance)),
+    ];
     common.into_iter().chain(settings.into_iter().map(|(name, value)| var(name, value))).collect()
 }
 

@@ -6,13 +6,19 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
+    autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
     core::v1::{Secret, Service, ServiceAccount},
+    networking::v1::{Ingress, NetworkPolicy},
+    policy::v1::PodDisruptionBudget,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::*;
 use crate::resources::secrets::Generated;
+
+mod exposure;
+mod workloads;
 
 fn spec(yaml: &str) -> AetherConnectSpec {
     serde_yaml::from_str(yaml).unwrap()
@@ -27,6 +33,7 @@ fn with<T>(yaml: &str, check: impl FnOnce(&Instance<'_>) -> T) -> T {
         spec: &spec,
         images: &images,
         hashes: Hashes::default(),
+        store_ports: StorePorts { postgres: vec![5432], mongodb: vec![27017], redis: vec![6379] },
     })
 }
 
@@ -59,7 +66,22 @@ gateway:
   rateLimit: {max: 5, windowSeconds: 6, loginMax: 7}
   cors: {origins: ['https://a.example', 'https://b.example']}
   trustedProxies: [10.0.0.0/8]
-message: {messageRateLimitPerMinute: 0}
+  autoscaling: {minReplicas: 2, maxReplicas: 5, targetCPUUtilizationPercentage: 60}
+  ingress: {className: nginx, host: chat.example, tls: {issuerRef: {name: le, kind: ClusterIssuer}}}
+  gatewayApi: {parentRefs: [{name: public, namespace: infra}], hostnames: [chat.example]}
+auth:
+  podTemplate:
+    metadata: {annotations: {team: a}}
+    spec:
+      nodeSelector: {disk: fast}
+      containers:
+        - {name: auth, env: [{name: X, value: y}]}
+message: {messageRateLimitPerMinute: 0, replicas: 3}
+networkPolicy: {egress: [{ports: [{port: 4317}]}]}
+monitoring: {enabled: true, interval: 30s, labels: {release: prom}}
+tls: {issuerRef: {name: internal}}
+priorityClassName: high
+drainSeconds: 60
 postgres: {external: {secretRef: {name: pg}}}
 mongodb: {managed: {storage: {size: 2Gi, className: fast}, image: 'local/ferretdb:1.24'}}
 redis: {disabled: true}
@@ -78,6 +100,12 @@ fn every_field_is_one_that_the_api_server_knows() {
                     Kind::StatefulSet => survives::<StatefulSet>(&child.body),
                     Kind::Job => survives::<Job>(&child.body),
                     Kind::Deployment => survives::<Deployment>(&child.body),
+                    Kind::NetworkPolicy => survives::<NetworkPolicy>(&child.body),
+                    Kind::PodDisruptionBudget => survives::<PodDisruptionBudget>(&child.body),
+                    Kind::HorizontalPodAutoscaler => survives::<HorizontalPodAutoscaler>(&child.body),
+                    Kind::Ingress => survives::<Ingress>(&child.body),
+                    // Of others' making: their definitions check them in the tests against the API server.
+                    Kind::Certificate | Kind::HTTPRoute | Kind::PodMonitor => {}
                 }
             }
             for generated in Generated::ALL {
@@ -130,15 +158,21 @@ fn a_store_that_never_started_can_be_mended() {
 
 #[test]
 fn services_go_on_until_nobody_sends_them_connections() {
-    with("{}", |instance| {
-        let children = Children::of(instance);
-        for service in ["chat-auth", "chat-message", "chat-gateway"] {
-            let pod = find(&children, Kind::Deployment, service)["spec"]["template"]["spec"].clone();
-            let wait = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
-            let total = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
-            assert!(wait > 0 && wait + u64::from(pod::GRACE_SECONDS) < total, "{service}: {wait} of {total}");
-        }
-    });
+    for yaml in ["{}", "{drainSeconds: 90}"] {
+        with(yaml, |instance| drains(&Children::of(instance)));
+    }
+}
+
+fn drains(children: &Children) {
+    for service in ["chat-auth", "chat-message", "chat-gateway"] {
+        let pod = find(children, Kind::Deployment, service)["spec"]["template"]["spec"].clone();
+        let wait = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+        let total = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+        let env = pod["containers"][0]["env"].as_array().unwrap();
+        let grace = env.iter().find(|var| var["name"] == "SHUTDOWN_GRACE_SECONDS").unwrap()["value"].clone();
+        let grace: u64 = grace.as_str().unwrap().parse().unwrap();
+        assert!(wait > 0 && wait + grace < total, "{service}: {wait} of {total}");
+    }
 }
 
 #[test]
@@ -147,7 +181,7 @@ fn the_resource_is_followed() {
         let children = Children::of(instance);
         let gateway = find(&children, Kind::Deployment, "chat-gateway");
         let container = &gateway["spec"]["template"]["spec"]["containers"][0];
-        assert_eq!(gateway["spec"]["replicas"], 2);
+        assert_eq!(gateway["spec"].get("replicas"), None, "the autoscaler's");
         assert_eq!(container["image"], "reg.example/x/gateway:1.2.3");
         let env = container["env"].as_array().unwrap();
         let value = |name: &str| env.iter().find(|var| var["name"] == name).map(|var| var["value"].clone());
@@ -156,8 +190,8 @@ fn the_resource_is_followed() {
         assert_eq!(value("API_GATEWAY_PORT"), Some(json!("80")));
         assert_eq!(value("RATE_LIMIT_MAX"), Some(json!("5")));
         assert_eq!(value("FRONTEND_URL"), Some(json!("https://a.example,https://b.example")));
-        assert_eq!(value("MESSAGE_SERVICE_HTTP_URL"), Some(json!("http://chat-message-peers:3001")));
-        assert_eq!(value("AUTH_SERVICE_GRPC_URL"), Some(json!("http://chat-auth-peers:50001")));
+        assert_eq!(value("MESSAGE_SERVICE_HTTP_URL"), Some(json!("https://chat-message-peers:3001")));
+        assert_eq!(value("AUTH_SERVICE_GRPC_URL"), Some(json!("https://chat-auth-peers:50001")));
         let message = find(&children, Kind::Deployment, "chat-message");
         assert_eq!(message["spec"]["template"]["spec"]["containers"][0]["image"], "other/message:9");
         let names: Vec<_> = children.all().map(|child| child.name.as_str()).collect();

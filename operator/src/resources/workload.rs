@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CONFIG_HASH, Child, Instance, Kind, pod};
+use super::{CONFIG_HASH, Child, Instance, Kind, Service, certificate, pod};
 use crate::api::Resources;
 
 /// The user that the services' images run as.
@@ -10,10 +10,8 @@ pub const UID: i64 = 65532;
 
 /// What differs between the services.
 pub struct Workload<'a> {
-    /// `gateway`, `auth` or `message`: also the name of the image and of the container.
-    pub component: &'a str,
-    /// How many pods, when not suspended.
-    pub replicas: i32,
+    /// What it has in common with the others.
+    pub service: Service<'a>,
     /// Names and numbers of the container's ports.
     pub ports: Vec<(&'a str, u16)>,
     /// Name of the port that answers `/healthz` and `/readyz`.
@@ -29,34 +27,47 @@ pub struct Workload<'a> {
 impl Workload<'_> {
     /// The Deployment.
     pub fn deployment(&self, instance: &Instance<'_>) -> Child {
-        let name = instance.child(self.component);
-        let selector = instance.selector(self.component);
-        let body = json!({
+        let component = self.service.name;
+        let name = instance.child(component);
+        let selector = instance.selector(component);
+        let mut body = json!({
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": instance.metadata(&name, self.component),
+            "metadata": instance.metadata(&name, component),
             "spec": {
-                "replicas": instance.scale(self.replicas),
+                "replicas": instance.scale(self.service.replicas),
                 "revisionHistoryLimit": 3,
                 "progressDeadlineSeconds": 300,
                 "selector": {"matchLabels": selector},
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "template": {
                     "metadata": {
-                        "labels": instance.labels(self.component),
+                        "labels": instance.labels(component),
                         "annotations": {CONFIG_HASH: self.config_hash},
                     },
                     "spec": self.pod(instance),
                 },
             },
         });
+        if let (Some(_), false, Some(spec)) =
+            (self.service.autoscaling, instance.spec.suspend, body["spec"].as_object_mut())
+        {
+            // The autoscaler's.
+            spec.remove("replicas");
+        }
+        if let Some(template) = self.service.pod_template {
+            pod::customize(&mut body["spec"]["template"], template);
+        }
         Child { kind: Kind::Deployment, name, body }
     }
 
     fn pod(&self, instance: &Instance<'_>) -> Value {
+        let component = self.service.name;
+        // All ports of auth and message speak TLS, when they do.
+        let scheme = if component == "gateway" { "HTTP" } else { &certificate::scheme(instance).to_uppercase() };
         let probe = |path: &str, period: u32, failures: u32| {
             json!({
-                "httpGet": {"path": path, "port": self.probe_port},
+                "httpGet": {"path": path, "port": self.probe_port, "scheme": scheme},
                 "periodSeconds": period,
                 "timeoutSeconds": 3,
                 "failureThreshold": failures,
@@ -68,15 +79,16 @@ impl Workload<'_> {
         if self.ports.iter().any(|(_, port)| *port < 1024) {
             pod["securityContext"]["sysctls"] = json!([{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]);
         }
-        pod["topologySpreadConstraints"] = json!([{
-            "maxSkew": 1,
-            "topologyKey": "kubernetes.io/hostname",
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": instance.selector(self.component)},
-        }]);
+        let labels = json!({"matchLabels": instance.selector(component)});
+        let spread = |key: &str| json!({"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": labels});
+        pod["topologySpreadConstraints"] =
+            json!([spread("kubernetes.io/hostname"), spread("topology.kubernetes.io/zone")]);
+        let apart = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": labels});
+        pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] =
+            json!([{"weight": 100, "podAffinityTerm": apart}]);
         pod["containers"] = json!([{
-            "name": self.component,
-            "image": instance.image(self.component),
+            "name": component,
+            "image": instance.image(component),
             "imagePullPolicy": instance.spec.image.pull_policy.as_str(),
             "ports": ports.collect::<Vec<_>>(),
             "env": self.env,
@@ -89,6 +101,7 @@ impl Workload<'_> {
             "lifecycle": {"preStop": {"sleep": {"seconds": pod::PRE_STOP_SECONDS}}},
             "terminationMessagePolicy": "FallbackToLogsOnError",
         }]);
+        certificate::mount(instance, component, &mut pod);
         pod
     }
 }

@@ -9,4 +9,5 @@ mod definition;
 mod lifecycle;
 mod permissions;
 mod upgrade;
+mod workloads;
 mod world;

@@ -30,7 +30,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let client = client_as(None).await;
-        install(&client).await;
+        install(&client, "aetherconnects.aetherconnect.io", &api::crd()).await;
+        eventually("the resource is served", || async {
+            let all: Api<DynamicObject> = Api::all_with(client.clone(), &reconcile::resource());
+            all.list(&ListParams::default().limit(1)).await.is_ok()
+        })
+        .await;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace: Namespace = serde_json::from_value(json!({"metadata": {"generateName": "t-"}})).unwrap();
         let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().metadata.name.unwrap();
@@ -40,6 +45,22 @@ impl World {
             recorder: Recorder::new(client.clone(), "test".into()),
         };
         Self { client, namespace, reconciler }
+    }
+
+    /// Installs what the operators define that an instance may make use of.
+    pub(crate) async fn install_definitions(&self) {
+        let folder = std::env::var("TEST_DEFINITIONS").expect("TEST_DEFINITIONS is set by `tests/tools/with-servers`");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let definition: Value = serde_yaml::from_str(&text).unwrap();
+            install(&self.client, definition["metadata"]["name"].as_str().unwrap(), &definition).await;
+        }
+        for kind in Kind::ALL {
+            eventually(&format!("{kind:?} is served"), || async {
+                self.of(kind).list(&ListParams::default().limit(1)).await.is_ok()
+            })
+            .await;
+        }
     }
 
     pub(crate) fn resources(&self) -> Api<DynamicObject> {
@@ -90,9 +111,17 @@ impl World {
         self.of(kind).get_opt(name).await.unwrap().map(|object| serde_json::to_value(object).unwrap())
     }
 
+    /// All objects of a kind; none where the cluster doesn't know it.
+    async fn list(&self, kind: Kind) -> Vec<DynamicObject> {
+        match self.of(kind).list(&ListParams::default()).await {
+            Ok(list) => list.items,
+            Err(error) if kind.provider().is_some() && error.to_string().contains("404") => Vec::new(),
+            Err(error) => panic!("{kind:?}: {error}"),
+        }
+    }
+
     pub(crate) async fn names(&self, kind: Kind) -> Vec<String> {
-        let list = self.of(kind).list(&ListParams::default()).await.unwrap();
-        let mut names: Vec<_> = list.items.into_iter().filter_map(|object| object.metadata.name).collect();
+        let mut names: Vec<_> = self.list(kind).await.into_iter().filter_map(|object| object.metadata.name).collect();
         names.sort();
         names
     }
@@ -197,7 +226,7 @@ impl World {
         let mut versions = BTreeMap::new();
         let version = |meta: &kube::core::ObjectMeta| meta.resource_version.clone().unwrap();
         for kind in Kind::ALL {
-            for object in self.of(kind).list(&ListParams::default()).await.unwrap() {
+            for object in self.list(kind).await {
                 versions
                     .insert(format!("{kind:?}/{}", object.metadata.name.clone().unwrap()), version(&object.metadata));
             }
@@ -235,17 +264,14 @@ pub(crate) async fn client_as(user: Option<&str>) -> Client {
     Client::try_from(config).unwrap()
 }
 
-/// Installs the definition; several tests may do so at a time.
-async fn install(client: &Client) {
+/// Installs a definition; several tests may do so at a time.
+async fn install(client: &Client, name: &str, definition: &(impl serde::Serialize + std::fmt::Debug)) {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let (name, params) = ("aetherconnects.aetherconnect.io", PatchParams::apply("test").force());
-    definitions.patch(name, &params, &Patch::Apply(api::crd())).await.unwrap();
+    definitions.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(definition)).await.unwrap();
     eventually("the definition is established", || async {
         let live = definitions.get(name).await.unwrap();
         let conditions = live.status.and_then(|status| status.conditions).unwrap_or_default();
-        let established = conditions.iter().any(|c| c.type_ == "Established" && c.status == "True");
-        let all: Api<DynamicObject> = Api::all_with(client.clone(), &reconcile::resource());
-        established && all.list(&ListParams::default().limit(1)).await.is_ok()
+        conditions.iter().any(|c| c.type_ == "Established" && c.status == "True")
     })
     .await;
 }

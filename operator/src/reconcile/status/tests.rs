@@ -15,6 +15,7 @@ fn report(facts: &[(Condition, Fact)]) -> Report {
         url: None,
         components: BTreeMap::new(),
         facts: facts.iter().cloned().collect(),
+        paused: false,
     }
 }
 
@@ -38,6 +39,15 @@ fn the_first_thing_that_is_wrong_stands_in_ready() {
     assert_eq!(get(&status, "Progressing").status, "False");
     assert_eq!(get(&status, "PostgresReady").observed_generation, Some(7));
     assert_eq!(status.version, None, "nothing runs yet");
+}
+
+#[test]
+fn a_paused_instance_is_as_ready_as_what_runs() {
+    let facts = [(Condition::Auth, Fact::good("Available", "here"))];
+    let status = build(Report { paused: true, ..report(&facts) }, &AetherConnectStatus::default(), &at(1));
+    assert_eq!(get(&status, "Ready").status, "True");
+    assert_eq!(get(&status, "Progressing").reason, "Paused");
+    assert_eq!(status.version, None, "the version that is wanted may not run yet");
 }
 
 #[test]

@@ -30,10 +30,11 @@ fn check(secrets_there: &[(&str, Secret)]) -> Result<Hashes, Vec<Problem>> {
         spec: &spec,
         images: &images,
         hashes: Hashes::default(),
+        store_ports: StorePorts::default(),
     };
     let all: BTreeMap<_, _> = secrets_there.iter().map(|(name, secret)| ((*name).to_owned(), secret.clone())).collect();
     let observed = Observed { secrets: all, ..Observed::default() };
-    secrets(&instance, &observed)
+    secrets(&instance, &observed).map(|(hashes, _)| hashes)
 }
 
 const KEY: &str = "0123456789012345678901234567890a";
@@ -112,6 +113,7 @@ fn a_secret_of_somebody_else_is_left_alone() {
         spec: &spec,
         images: &images,
         hashes: Hashes::default(),
+        store_ports: StorePorts::default(),
     };
     let foreign = Secret { metadata: ObjectMeta::default(), ..secret(&[]) };
     let mut observed = Observed { secrets: BTreeMap::from([("chat-jwt".to_owned(), foreign)]), ..Observed::default() };
