@@ -20,6 +20,7 @@ mod health;
 mod http;
 mod limits;
 mod matrix;
+mod metrics;
 mod outage;
 mod replicas;
 mod rooms;

@@ -84,6 +84,8 @@ async fn slow_clients_and_readers_that_stop_hold_nobody_up_and_are_cut_off() {
         start.elapsed(),
         took.len()
     );
+    let told = stack.gateways[0].metric("aetherconnect_gateway_dropped_clients_total");
+    assert_eq!(told, Some(stopped as f64), "those that took nothing are counted");
     assert!(p99 < Duration::from_secs(2), "{p99:?}");
     assert!(memory - before < (slow + stopped) as u64 * KIB_EACH, "{before} to {memory} KiB");
 }

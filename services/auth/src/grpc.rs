@@ -235,7 +235,11 @@ fn event(event: Event) -> Result<pb::RevocationEvent, Status> {
 }
 
 fn revoked_session(revoked: Revoked) -> pb::RevokedSession {
-    pb::RevokedSession { session_id: revoked.id, expires_at: Some(timestamp(revoked.expires_at)) }
+    pb::RevokedSession {
+        session_id: revoked.id,
+        expires_at: Some(timestamp(revoked.expires_at)),
+        revoked_at: Some(timestamp(revoked.revoked_at)),
+    }
 }
 
 fn revoked_sessions(revoked: Vec<Revoked>) -> pb::RevokeSessionsResponse {

@@ -13,7 +13,7 @@ use std::{
 use aether_common::{Error, Secret};
 use anyhow::anyhow;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
-use prometheus::Histogram;
+use prometheus::{Histogram, IntGauge};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
@@ -49,6 +49,22 @@ const MOST_AT_ONCE: usize = 16;
 /// The right to hash one password now.
 pub(crate) struct Turn(#[allow(dead_code)] OwnedSemaphorePermit);
 
+/// One who waits, however that ends.
+struct Waiting<'a>(&'a IntGauge);
+
+impl<'a> Waiting<'a> {
+    fn begin(gauge: &'a IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Hashes passwords and compares them with hashes.
 pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
@@ -58,11 +74,12 @@ pub(crate) struct Passwords {
     /// Compared with where there is no user, so that the answer takes as long.
     nobodys: Secret,
     seconds: Histogram,
+    waiting: IntGauge,
 }
 
 impl Passwords {
-    /// `seconds` sees how long each hash takes.
-    pub(crate) async fn new(seconds: Histogram) -> anyhow::Result<Self> {
+    /// `seconds` sees how long each hash takes, `waiting` how many wait for their turn.
+    pub(crate) async fn new(seconds: Histogram, waiting: IntGauge) -> anyhow::Result<Self> {
         let turns = available_parallelism().map_or(1, usize::from).min(MOST_AT_ONCE);
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
@@ -72,11 +89,12 @@ impl Passwords {
         }
         let nobody = Secret::new(uuid::Uuid::new_v4().to_string());
         let nobodys = tokio::task::spawn_blocking(move || hash(&nobody)).await??;
-        Ok(Self { permits: Arc::new(Semaphore::new(turns)), jobs, nobodys, seconds })
+        Ok(Self { permits: Arc::new(Semaphore::new(turns)), jobs, nobodys, seconds, waiting })
     }
 
     /// Waits for a turn. Whoever has to look at something first that may spare the hash does so while holding it.
     pub(crate) async fn turn(&self) -> Result<Turn, Error> {
+        let _waiting = Waiting::begin(&self.waiting);
         // A caller who gave up leaves the queue here; one whose turn has come keeps its place until the end.
         let turn = timeout(LONGEST_WAIT, Arc::clone(&self.permits).acquire_owned()).await;
         let turn = turn.map_err(|_| Error::unavailable(anyhow!("too many passwords wait to be hashed")))?;
@@ -131,7 +149,8 @@ mod tests {
     use super::*;
 
     async fn passwords() -> Passwords {
-        Passwords::new(Histogram::with_opts(HistogramOpts::new("t", "t")).expect("valid")).await.expect("made")
+        let seconds = Histogram::with_opts(HistogramOpts::new("t", "t")).expect("valid");
+        Passwords::new(seconds, IntGauge::new("w", "w").expect("valid")).await.expect("made")
     }
 
     #[tokio::test]

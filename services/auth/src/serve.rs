@@ -16,7 +16,7 @@ use crate::{
     passwords::Passwords,
     revocations::Revocations,
     sessions::Sessions,
-    store::{Database, Store},
+    store::{Database, Measured, Store},
     throttle::Throttle,
 };
 
@@ -53,7 +53,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     let redis: &[&str] = if config.redis.is_some() { &[hints::REDIS] } else { &[] };
     let health = Health::new("auth", &[config.database.name()], redis);
     let metrics = Arc::new(Metrics::new()?);
-    let store = config.database.open();
+    let store: Arc<dyn Store> = Arc::new(Measured { store: config.database.open(), times: metrics.store.clone() });
     let revocations = Arc::new(Revocations::new(metrics.watchers.clone()));
 
     let mut background = JoinSet::new();
@@ -79,7 +79,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     });
     let accounts = Accounts {
         store: Arc::clone(&store),
-        passwords: Passwords::new(metrics.hash_seconds.clone()).await?,
+        passwords: Passwords::new(metrics.hash_seconds.clone(), metrics.hashes_waiting.clone()).await?,
         throttle: Throttle {
             store: Arc::clone(&store),
             per_address: config.failures_per_address,
@@ -93,7 +93,10 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
 
     let mut servers = JoinSet::new();
     let (tls, to_tell, end) = (config.tls.clone(), health.clone(), stop.clone());
-    servers.spawn(async move { transport::serve(grpc, tls.as_ref(), service, to_tell, config.development, end).await });
+    let registry = metrics.registry.clone();
+    servers.spawn(async move {
+        transport::serve(grpc, tls.as_ref(), service, to_tell, &registry, config.development, end).await
+    });
     let routes = health.routes(metrics.registry.clone());
     let stopped = stop.clone().cancelled_owned();
     let http = tls::Listener::new(http, config.tls.as_ref());

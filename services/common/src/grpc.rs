@@ -1,5 +1,6 @@
 //! gRPC between the services: channels, servers, and whose behalf a call is made on.
 
+mod calls;
 mod channel;
 mod replicas;
 mod targets;
@@ -8,6 +9,7 @@ use std::{convert::Infallible, future::Future, time::Duration};
 
 use anyhow::Context as _;
 use http::{Request as HttpRequest, Response as HttpResponse};
+use prometheus::Registry;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,7 @@ use tonic::{
 use tonic_health::ServingStatus;
 use tower::Service;
 
+use self::calls::{Calls, NoteCalls};
 pub use self::{channel::Channel, targets::Targets};
 use crate::{health::Health, tls::ServerTls};
 
@@ -97,12 +100,13 @@ pub async fn read<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F
 }
 
 /// Serves one gRPC service with the standard health service, and reflection in development, until `stop`.
-/// Health is told for the whole (`""`), for the service, and for each dependency by name.
+/// Each call is noted in `registry`. Health is told for the whole (`""`), for the service, and for each dependency by name.
 pub async fn serve<S>(
     listener: TcpListener,
     tls: Option<&ServerTls>,
     service: S,
     health: Health,
+    registry: &Registry,
     reflection: bool,
     stop: CancellationToken,
 ) -> anyhow::Result<()>
@@ -137,11 +141,14 @@ where
         })
         .transpose()?;
     let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(crate::net::tune));
+    let health_name = service_name(&health_service);
+    let calls = Calls::new(registry, &[S::NAME, health_name])?;
     let mut server = Server::builder();
     if let Some(tls) = tls {
         server = server.tls_config(tls.grpc().clone()).context("TLS_CERT_FILE, TLS_KEY_FILE or TLS_CLIENT_CA_FILE")?;
     }
     let served = server
+        .layer(NoteCalls(calls))
         .timeout(LONGEST)
         .max_concurrent_streams(MOST_CALLS)
         .http2_max_header_list_size(LARGEST_HEAD)
@@ -154,6 +161,10 @@ where
         .await;
     mirror.abort();
     Ok(served?)
+}
+
+fn service_name<S: NamedService>(_: &S) -> &'static str {
+    S::NAME
 }
 
 #[cfg(test)]

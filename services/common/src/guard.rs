@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aether_proto::auth::{self as pb, ValidateTokenRequest, auth_service_client::AuthServiceClient};
 use chrono::Utc;
+use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -83,9 +84,13 @@ impl Guard {
     }
 }
 
-/// Starts following auth's stream of revocations; ends with `stop`.
-pub fn follow(auth: AuthServiceClient<Channel>, stop: CancellationToken) -> Arc<Revocations> {
-    let revocations = Arc::new(Revocations::default());
+/// Starts following auth's stream of revocations; ends with `stop`. How far behind it is, is told in `registry`.
+pub fn follow(
+    auth: AuthServiceClient<Channel>,
+    registry: &Registry,
+    stop: CancellationToken,
+) -> prometheus::Result<Arc<Revocations>> {
+    let revocations = Revocations::new(registry)?;
     tokio::spawn(Arc::clone(&revocations).follow(auth, stop));
-    revocations
+    Ok(revocations)
 }

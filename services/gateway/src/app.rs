@@ -42,21 +42,23 @@ impl App {
     pub(crate) fn new(config: &Config, stop: &CancellationToken) -> anyhow::Result<Self> {
         let (auth_channel, message_channel) = (Channel::new(config.auth.clone()), Channel::new(config.message.clone()));
         let auth = AuthServiceClient::new(auth_channel.clone());
-        let revocations = guard::follow(auth.clone(), stop.clone());
         let metrics = Arc::new(Metrics::new()?);
+        let revocations = guard::follow(auth.clone(), metrics.registry(), stop.clone())?;
         // Tunnels are closed early in the grace, so that open requests keep the rest of it.
         let closing = (config.grace / 2).min(Duration::from_secs(2));
         let proxies = Arc::new(Proxies::new(config.trusted_proxies.clone()));
         // A websocket takes a file for each of its sides.
         let connections = config.max_connections.min(net::raise_file_limit().saturating_sub(OTHER_FILES) / 2);
         let of_address = config.max_connections_per_address;
+        let connections = Arc::new(Connections::new(connections, of_address, Arc::clone(&proxies)));
+        metrics.tell_connections(&connections)?;
         Ok(Self {
             guard: Guard::new(config.keys.clone(), TokenKind::Access, revocations, auth.clone()),
             auth,
             message: MessageServiceClient::new(message_channel.clone()),
             upstreams: Arc::new(Upstreams::new(auth_channel, message_channel)),
             limits: Arc::new(Limits::new(config)),
-            connections: Arc::new(Connections::new(connections, of_address, Arc::clone(&proxies))),
+            connections,
             proxies,
             proxy: Arc::new(Proxy::new(config.socket_hosts.clone(), Arc::clone(&metrics), closing, stop.clone())),
             metrics,

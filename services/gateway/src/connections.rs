@@ -51,6 +51,11 @@ impl Connections {
         Some(Slot { connections: Arc::clone(self), address })
     }
 
+    /// How many are open.
+    pub(crate) fn number(&self) -> usize {
+        self.open().all
+    }
+
     fn open(&self) -> MutexGuard<'_, Open> {
         // A panic elsewhere leaves whole numbers behind.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)

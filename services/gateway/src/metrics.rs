@@ -1,8 +1,14 @@
 //! What the gateway counts: `aetherconnect_gateway_*`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use aether_common::metrics;
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::connections::Connections;
+
+/// What a request may run into.
+const LIMITS: [&str; 5] = ["connections", "logins", "requests", "sessions", "sockets"];
 
 /// The gateway's metrics, in a registry of their own: several services may share one process.
 pub(crate) struct Metrics {
@@ -11,6 +17,7 @@ pub(crate) struct Metrics {
     duration: HistogramVec,
     limited: IntCounterVec,
     tunnels: IntGauge,
+    cut_off: IntCounter,
 }
 
 impl Metrics {
@@ -32,17 +39,37 @@ impl Metrics {
                 &["limit"],
             )?,
             tunnels: IntGauge::new(name("websocket_tunnels"), "Open websocket connections.")?,
+            cut_off: IntCounter::new(
+                name("dropped_clients_total"),
+                "Connections that were cut off because nothing was taken over them.",
+            )?,
         };
+        for limit in LIMITS {
+            metrics.limited.with_label_values(&[limit]);
+        }
         for collector in [&metrics.requests, &metrics.limited] {
             metrics.registry.register(Box::new(collector.clone()))?;
         }
         metrics.registry.register(Box::new(metrics.duration.clone()))?;
         metrics.registry.register(Box::new(metrics.tunnels.clone()))?;
+        metrics.registry.register(Box::new(metrics.cut_off.clone()))?;
         Ok(metrics)
     }
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Tells how many connections are open.
+    pub(crate) fn tell_connections(&self, connections: &Arc<Connections>) -> prometheus::Result<()> {
+        let (name, of) = ("aetherconnect_gateway_connections", Arc::downgrade(connections));
+        let read = move || of.upgrade().map_or(0.0, |connections| connections.number() as f64);
+        metrics::gauge(&self.registry, name, "Open connections of clients, websockets included.", read)
+    }
+
+    /// Counts connections over which nothing was taken for too long.
+    pub(crate) fn cut_off(&self) -> IntCounter {
+        self.cut_off.clone()
     }
 
     /// Counts an answered request.

@@ -6,11 +6,18 @@ use aether_common::net;
 use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use prometheus::IntCounter;
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::{access::Peer, app::App, client::Client, connections::Slot, routes};
+use crate::{
+    access::Peer,
+    app::App,
+    client::{Client, took_nothing},
+    connections::Slot,
+    routes,
+};
 
 /// A client that sends no whole head of a request for so long is cut off.
 const HEAD_TIME_OUT: Duration = Duration::from_secs(10);
@@ -36,7 +43,14 @@ pub(crate) async fn clients(listener: TcpListener, app: App, grace: Duration, st
                 };
                 net::tune(&stream);
                 let client = (Peer(address), Arc::new(slot));
-                let served = connection(server.clone(), stream, client, router.clone(), stop.clone());
+                let served = connection(
+                    server.clone(),
+                    Client::new(stream),
+                    client,
+                    router.clone(),
+                    app.metrics.cut_off(),
+                    stop.clone(),
+                );
                 connections.spawn(over.clone().run_until_cancelled_owned(served));
             }
             Err(error) => {
@@ -57,12 +71,12 @@ pub(crate) async fn clients(listener: TcpListener, app: App, grace: Duration, st
 
 async fn connection(
     server: http1::Builder,
-    stream: TcpStream,
+    client: Client,
     (peer, slot): (Peer, Arc<Slot>),
     router: Router,
+    cut_off: IntCounter,
     stop: CancellationToken,
 ) {
-    let client = Client::new(stream);
     let turn = client.turn();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
@@ -84,6 +98,9 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
+        if took_nothing(&error) {
+            cut_off.inc();
+        }
         tracing::debug!(%error, "connection ended");
     }
 }

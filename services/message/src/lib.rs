@@ -42,7 +42,7 @@ use crate::{
     metrics::Metrics,
     rooms::Rooms,
     socket::Sockets,
-    store::{MongoStore, Store},
+    store::{Measured, MongoStore, Store},
 };
 
 pub use crate::config::Config;
@@ -83,14 +83,15 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     let (http_port, grpc_port) = (http.local_addr()?.port(), rpc.local_addr()?.port());
 
     let metrics = Arc::new(Metrics::new()?);
-    let store = store::open(&config.store).await?;
+    let times = metrics.store.clone();
+    let store: Arc<dyn Store> = Arc::new(Measured { store: store::open(&config.store).await?, times });
     let background = Background { tasks: TaskTracker::new(), stop: CancellationToken::new() };
     let (bus, incoming) = connect_bus(&config, store.as_ref(), &metrics, &background)?;
     let optional: &[&str] = if config.redis.is_some() && store.shared() { &["auth", "redis"] } else { &["auth"] };
     let health = Health::new("message", &[store.name()], optional);
 
     let auth = AuthServiceClient::new(rpc::Channel::new(config.auth.clone()));
-    let revocations = guard::follow(auth.clone(), background.stop.clone());
+    let revocations = guard::follow(auth.clone(), &metrics.registry, background.stop.clone())?;
     let keys = (config.access_keys.clone(), config.websocket_keys.clone());
     let guard = |keys, kind| Guard::new(keys, kind, Arc::clone(&revocations), auth.clone());
     let access = guard(keys.0, aether_common::tokens::TokenKind::Access);
@@ -119,14 +120,16 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
         Arc::clone(&metrics),
         background.tasks.clone(),
     );
+    sockets.tell_queues(&metrics.registry)?;
     background.tasks.spawn(Arc::clone(&sockets).watch_revocations(revocations, background.stop.clone()));
 
     let service = MessageServiceServer::new(Grpc { hub, rooms, store, limit, guard: access, auth })
         .max_decoding_message_size(rpc::LARGEST_MESSAGE);
     let (encrypted, to_tell, end) = (config.tls.clone(), health.clone(), stop.clone());
+    let registry = metrics.registry.clone();
     let serving = Serving {
         rpc: tokio::spawn(async move {
-            rpc::serve(rpc, encrypted.as_ref(), service, to_tell, config.development, end).await
+            rpc::serve(rpc, encrypted.as_ref(), service, to_tell, &registry, config.development, end).await
         }),
         http: tls::Listener::new(http, config.tls.as_ref()),
         sockets,

@@ -1,5 +1,6 @@
 //! What this service counts.
 
+use aether_common::metrics::StoreTimes;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
 
 /// Counters and gauges under `aetherconnect_message_`.
@@ -16,6 +17,10 @@ pub(crate) struct Metrics {
     pub(crate) deliveries: IntCounter,
     /// Seconds that the storing of a batch took.
     pub(crate) append_seconds: Histogram,
+    /// How long the store takes.
+    pub(crate) store: StoreTimes,
+    /// Messages that were sent and are neither stored nor refused.
+    pub(crate) unstored: IntGauge,
     /// Whether hints from other replicas arrive.
     pub(crate) bus_healthy: IntGauge,
     /// Hints that found the queue to the bus full.
@@ -51,6 +56,8 @@ impl Metrics {
             stored: counter("messages_stored_total", "Messages that were stored.")?,
             deliveries: counter("deliveries_total", "Messages that were handed to a socket.")?,
             append_seconds,
+            store: StoreTimes::new(&registry, "aetherconnect_message_store_seconds")?,
+            unstored: gauge("unstored_messages", "Messages that were sent and wait to be stored.")?,
             bus_healthy: gauge("bus_healthy", "1 while hints from other replicas arrive.")?,
             hints_dropped: counter("hints_dropped_total", "Hints that were not sent to other replicas.")?,
             gap_fills: counter("gap_fills_total", "Messages that the store, and no hint, brought.")?,

@@ -1,5 +1,6 @@
 //! Where users and sessions are kept: one trait, two back ends, one schema.
 
+mod measured;
 mod postgres;
 mod records;
 mod sqlite;
@@ -18,6 +19,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+pub(crate) use self::measured::Measured;
 pub use self::records::{Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, User};
 use self::{postgres::Postgres, sqlite::Sqlite};
 

@@ -9,9 +9,10 @@ use std::{
 };
 
 use aether_common::tls::Stream;
+use prometheus::IntCounter;
 use tokio::io::AsyncWrite as _;
 
-use crate::client::Patience;
+use crate::client::{Patience, took_nothing};
 
 /// How much is passed on in one go.
 const CHUNK: usize = 64 * 1024;
@@ -27,8 +28,9 @@ pub(super) struct End {
     pub(super) read: Vec<u8>,
 }
 
-/// Passes bytes both ways until either side ends or `dismissal` does; then both are closed.
-pub(super) async fn tie(client: End, replica: End, dismissal: impl Future<Output = ()>) {
+/// Passes bytes both ways until either side ends or `dismissal` does; then both are closed. Where that is because
+/// nothing was taken for too long, it is counted in `cut_off`.
+pub(super) async fn tie(client: End, replica: End, cut_off: IntCounter, dismissal: impl Future<Output = ()>) {
     let (mut client, mut to_replica) = (client.stream, Unsent::new(client.read));
     let (mut replica, mut to_client) = (replica.stream, Unsent::new(replica.read));
     let both_ways = std::future::poll_fn(|cx| {
@@ -42,6 +44,9 @@ pub(super) async fn tie(client: End, replica: End, dismissal: impl Future<Output
         () = dismissal => Ok(()),
     };
     if let Err(error) = ended {
+        if took_nothing(&error) {
+            cut_off.inc();
+        }
         tracing::debug!(%error, "a websocket broke");
     }
     std::future::poll_fn(|cx| {
@@ -105,6 +110,10 @@ mod tests {
 
     use super::*;
 
+    fn counter() -> IntCounter {
+        IntCounter::new("cut_off", "Those who were.").unwrap()
+    }
+
     async fn pair() -> (TcpStream, End) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -115,7 +124,7 @@ mod tests {
     async fn everything_arrives_both_ways_however_slowly_it_is_read() {
         let ((mut client, client_end), (mut replica, mut replica_end)) = (pair().await, pair().await);
         replica_end.read = b"first ".to_vec();
-        let tied = tokio::spawn(tie(client_end, replica_end, std::future::pending()));
+        let tied = tokio::spawn(tie(client_end, replica_end, counter(), std::future::pending()));
         let much: Vec<u8> = (0..5_000_000u32).map(|n| n as u8).collect();
         let sent = much.clone();
         let sending = tokio::spawn(async move {
@@ -138,15 +147,17 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_reads_nothing_is_given_up_and_its_replica_told() {
         let ((_client, client_end), (mut replica, replica_end)) = (pair().await, pair().await);
-        let tied = tokio::spawn(tie(client_end, replica_end, std::future::pending()));
+        let cut_off = counter();
+        let tied = tokio::spawn(tie(client_end, replica_end, cut_off.clone(), std::future::pending()));
         assert!(replica.write_all(&vec![0; 64 << 20]).await.is_err(), "the tunnel is closed");
         tied.await.unwrap();
+        assert_eq!(cut_off.get(), 1);
     }
 
     #[tokio::test]
     async fn a_dismissal_closes_both_ends() {
         let ((mut client, client_end), (mut replica, replica_end)) = (pair().await, pair().await);
-        tie(client_end, replica_end, std::future::ready(())).await;
+        tie(client_end, replica_end, counter(), std::future::ready(())).await;
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
         assert_eq!(replica.read(&mut [0]).await.unwrap(), 0);
     }

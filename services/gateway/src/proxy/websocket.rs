@@ -68,13 +68,14 @@ pub(super) async fn open(
 
     let replica_side = hyper::upgrade::on(&mut answer);
     let (dismissal, open) = (proxy.dismissal(), proxy.metrics.tunnel());
+    let cut_off = proxy.metrics.cut_off();
     let slot = request.extensions_mut().remove::<Arc<Slot>>();
     proxy.tunnels.spawn(async move {
         let _open = (open, slot);
         let both = async { tokio::try_join!(client_side, replica_side) };
         match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
             Ok(Ok((client, replica))) => match (client_end(client), replica_end(replica)) {
-                (Some(client), Some(replica)) => tunnel::tie(client, replica, dismissal).await,
+                (Some(client), Some(replica)) => tunnel::tie(client, replica, cut_off, dismissal).await,
                 _ => tracing::error!("a websocket over a connection that isn't ours"),
             },
             Ok(Err(error)) => tracing::debug!(%error, "a websocket was not opened"),

@@ -1,16 +1,19 @@
 //! A gateway before made-up services, and a client for it.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{convert::Infallible, net::Ipv4Addr, time::Duration};
 
 use aether_common::{Env, grpc, health::Health};
 use aether_gateway::{Config, Running, start};
 use aether_proto::{
     auth::auth_service_server::AuthServiceServer, message::message_service_server::MessageServiceServer,
 };
+use axum::http::{self, Request};
+use prometheus::Registry;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, server::NamedService};
 
 pub(crate) use self::fake_auth::FakeAuth;
 pub(crate) use self::fake_message::FakeMessage;
@@ -63,13 +66,25 @@ async fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
+fn serve<S>(listener: TcpListener, port: u16, service: S, health: Health, stop: CancellationToken) -> Service
+where
+    S: tower::Service<Request<Body>, Response = http::Response<Body>, Error = Infallible> + NamedService,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let (to_tell, end) = (health.clone(), stop.clone());
+    let served = tokio::spawn(async move {
+        grpc::serve(listener, None, service, to_tell, &Registry::new(), false, end).await.unwrap();
+    });
+    Service { health, port, stop, served }
+}
+
 async fn auth_service() -> Service {
     let (health, stop) = (Health::new("auth", &["postgres"], &["redis"]), CancellationToken::new());
     health.set("postgres", true);
     let (listener, port) = listen().await;
     let service = AuthServiceServer::new(FakeAuth::new(SECRET, stop.clone()));
-    let served = grpc::serve(listener, None, service, health.clone(), false, stop.clone());
-    Service { health, port, stop, served: tokio::spawn(async move { served.await.unwrap() }) }
+    serve(listener, port, service, health, stop)
 }
 
 async fn message_service() -> Service {
@@ -78,8 +93,7 @@ async fn message_service() -> Service {
     health.set("redis", true);
     let (listener, port) = listen().await;
     let service = MessageServiceServer::new(FakeMessage::default());
-    let served = grpc::serve(listener, None, service, health.clone(), false, stop.clone());
-    Service { health, port, stop, served: tokio::spawn(async move { served.await.unwrap() }) }
+    serve(listener, port, service, health, stop)
 }
 
 impl World {

@@ -15,6 +15,7 @@ use std::sync::{
 
 use aether_common::{Code, Error};
 use dashmap::{DashMap, Entry};
+use prometheus::IntGauge;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -64,6 +65,16 @@ pub(crate) struct Sending {
     origin: Option<SocketId>,
     since: Instant,
     answer: Answer,
+    _counted: Unstored,
+}
+
+/// A message that is neither stored nor refused.
+struct Unstored(IntGauge);
+
+impl Drop for Unstored {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// A socket on its way into a room.
@@ -113,7 +124,10 @@ impl Hub {
     /// Queues a message; `answer` is called in any case.
     pub(crate) fn send(self: &Arc<Self>, room: Arc<Room>, draft: Draft, origin: Option<SocketId>, answer: Answer) {
         let id = room.id.clone();
-        let command = Command::Send(Sending { room, draft, origin, since: Instant::now(), answer });
+        let unstored = self.metrics.unstored.clone();
+        unstored.inc();
+        let counted = Unstored(unstored);
+        let command = Command::Send(Sending { room, draft, origin, since: Instant::now(), answer, _counted: counted });
         if let Err(Command::Send(refused)) = self.command(&id, command) {
             (refused.answer)(Err(&busy()));
         }

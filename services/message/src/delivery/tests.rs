@@ -263,6 +263,22 @@ impl Socket {
 }
 
 #[tokio::test]
+async fn what_waits_for_the_store_is_counted_until_it_is_answered() {
+    let replicas = Replicas::new().await;
+    let (socket, hub) = (replicas.socket(0, "1"), Arc::clone(&replicas.hubs[0]));
+    replicas.trouble.held.send_replace(true);
+    let told: Vec<_> = (0..3).map(|n| socket.send(&n.to_string(), None)).collect();
+    assert_eq!(hub.metrics.unstored.get(), 3);
+    replicas.trouble.held.send_replace(false);
+    for answer in told {
+        answer.await.unwrap().unwrap();
+    }
+    while hub.metrics.unstored.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_sender_gets_the_message_and_then_its_confirmation() {
     let replicas = Replicas::new().await;
     let (mut ada, mut other) = (replicas.socket(0, "1"), replicas.socket(0, "1"));

@@ -23,10 +23,12 @@ use std::{
 use aether_common::{
     Error,
     guard::{Guard, Identity},
+    metrics,
     revocation::Revocations,
 };
 use axum::{Router, routing::any};
 use dashmap::DashMap;
+use prometheus::Registry;
 use serde_json::Value;
 use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -79,6 +81,22 @@ impl Sockets {
             sessions: DashMap::new(),
             next_id: AtomicU64::new(1),
             draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Tells how many events wait for clients.
+    pub(crate) fn tell_queues(self: &Arc<Self>, registry: &Registry) -> prometheus::Result<()> {
+        let gauge = |name: &str, help: &str, sum: fn(&mut dyn Iterator<Item = usize>) -> usize| {
+            let of = Arc::downgrade(self);
+            let read = move || {
+                let Some(sockets) = of.upgrade() else { return 0.0 };
+                sum(&mut sockets.sessions.iter().map(|session| session.queue.len())) as f64
+            };
+            metrics::gauge(registry, &format!("aetherconnect_message_{name}"), help, read)
+        };
+        gauge("queued_events", "Events that wait to be written to clients.", |queues| queues.sum())?;
+        gauge("longest_event_queue", "Events that wait for the client for whom most do.", |queues| {
+            queues.max().unwrap_or_default()
         })
     }
 

@@ -1,5 +1,6 @@
 //! Where rooms and messages are kept: one trait, two stores, one conformance suite.
 
+mod measured;
 mod mongodb;
 mod sqlite;
 
@@ -19,7 +20,7 @@ use crate::{
     },
 };
 
-pub(crate) use self::{mongodb::MongoStore, sqlite::SqliteStore};
+pub(crate) use self::{measured::Measured, mongodb::MongoStore, sqlite::SqliteStore};
 
 /// No operation takes longer: what isn't answered by then counts as out of reach.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(2500);

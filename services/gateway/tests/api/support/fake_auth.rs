@@ -64,7 +64,7 @@ impl FakeAuth {
 
     fn revoke(&self, session_id: String) -> RevokeSessionsResponse {
         self.state.lock().unwrap().revoked.insert(session_id.clone());
-        RevokeSessionsResponse { revoked: vec![RevokedSession { session_id, expires_at: None }] }
+        RevokeSessionsResponse { revoked: vec![RevokedSession { session_id, expires_at: None, revoked_at: None }] }
     }
 
     fn caller(&self, metadata: &MetadataMap) -> Result<Claims, Status> {
