@@ -5,6 +5,7 @@
 
 mod components;
 mod exposure;
+mod operated;
 mod parse;
 mod policy;
 mod status;
@@ -21,13 +22,14 @@ pub use exposure::{
     GatewayApiSpec, IngressSpec, IngressTls, IssuerKind, IssuerRef, MonitoringSpec, ParentRef, Scheme, ServiceSpec,
     ServiceType, TlsSpec,
 };
+pub use operated::{CloudNativePg, MongodbCommunity, RedisReplication};
 pub use parse::{ParseError, parse, parse_all};
 pub use policy::NetworkPolicySpec;
 pub use status::{AetherConnectStatus, ComponentStatus};
 pub use stores::{
-    ExternalStore, JwtSpec, ManagedRedis, ManagedStore, Redis, RedisSpec, SecretKey, SecretName, Storage,
+    CaKey, ConnectionKeys, ExternalStore, JwtSpec, ManagedRedis, ManagedStore, MongodbSpec, Origin, PostgresSpec,
+    RedisSpec, SecretKey, SecretName, Storage, Store, StoreTls,
 };
-pub use stores::{Store, StoreSpec};
 pub use workload::{Autoscaling, LogLevel, PodTemplate, PodTemplateMetadata, Resources};
 
 /// `apiVersion` of the resource.
@@ -85,10 +87,10 @@ pub struct AetherConnectSpec {
     pub message: MessageSpec,
     /// PostgreSQL for users and sessions. A small managed one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub postgres: Option<StoreSpec>,
+    pub postgres: Option<PostgresSpec>,
     /// MongoDB for rooms and messages. A small managed one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mongodb: Option<StoreSpec>,
+    pub mongodb: Option<MongodbSpec>,
     /// Redis to carry events between replicas. A small managed one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisSpec>,

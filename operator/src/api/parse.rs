@@ -97,7 +97,7 @@ fn unknown_field(resource: &serde_yaml::Value) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        api::{Environment, Redis, Store},
+        api::{Environment, Store},
         config::Images,
         resources::{Children, Hashes, Instance, StorePorts},
     };
@@ -121,8 +121,8 @@ mod tests {
         let resource = parse(&format!("{HEAD}spec: {{}}\n")).unwrap();
         assert_eq!(resource.spec.gateway.port, 3000);
         assert_eq!(resource.spec.environment, Environment::Production);
-        assert!(matches!(Store::of(resource.spec.postgres.as_ref()), Store::Managed(_)));
-        assert!(matches!(Redis::of(resource.spec.redis.as_ref()), Redis::Managed(_)));
+        assert!(resource.spec.manages(Store::Postgres));
+        assert!(resource.spec.manages(Store::Redis));
     }
 
     #[test]

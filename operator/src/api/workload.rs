@@ -58,12 +58,8 @@ pub struct PodTemplate {
     pub metadata: PodTemplateMetadata,
     /// Parts of a PodSpec.
     #[serde(skip_serializing_if = "Map::is_empty")]
-    #[schemars(schema_with = "anything")]
+    #[schemars(schema_with = "super::operated::anything")]
     pub spec: Map<String, Value>,
-}
-
-fn anything(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
 /// Labels and annotations of a pod.

@@ -6,7 +6,10 @@ use rand::{RngExt, distr::Alphanumeric};
 use serde_json::json;
 
 use super::{Error, cluster::Cluster, read::Observed, validate};
-use crate::resources::{Instance, secrets::Generated};
+use crate::{
+    api::Store,
+    resources::{Instance, secrets::Generated},
+};
 
 /// Makes sure that all wanted Secrets exist, with all keys and the right owner.
 pub async fn ensure(cluster: &Cluster, instance: &Instance<'_>, observed: &mut Observed) -> Result<(), Error> {
@@ -40,6 +43,36 @@ pub async fn ensure(cluster: &Cluster, instance: &Instance<'_>, observed: &mut O
         if let Some(secret) = changed {
             observed.secrets.insert(name, secret);
         }
+    }
+    Ok(())
+}
+
+/// Writes the URIs that are made from other people's Secrets, where they differ from what stands there, and removes those
+/// that nothing needs any more.
+pub async fn derive(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    observed: &mut Observed,
+    wanted: &[(Store, String)],
+) -> Result<(), Error> {
+    for (store, uri) in wanted {
+        let name = instance.derived_secret(*store);
+        let current = observed.secrets.get(&name).and_then(|secret| secret.data.as_ref()?.get("uri"));
+        if current.is_some_and(|current| current.0 == uri.as_bytes()) {
+            continue;
+        }
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": instance.metadata(&name, store.part()),
+            "stringData": {"uri": uri},
+        });
+        let secret = match observed.secrets.get(&name) {
+            Some(_) => cluster.patch_secret(&name, &json!({"stringData": {"uri": uri}})).await?,
+            None => cluster.create_secret(&name, body).await?,
+        };
+        tracing::info!(secret = name, "made a URI from what the store's Secret says");
+        observed.secrets.insert(name, secret);
     }
     Ok(())
 }

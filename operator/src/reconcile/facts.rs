@@ -107,16 +107,21 @@ impl Fact {
     }
 }
 
-/// A bad fact and where it belongs.
+/// A fact that holds up the rest, and where it belongs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     /// The condition it belongs to.
     pub condition: Condition,
-    /// What is wrong.
+    /// What is wrong, or awaited.
     pub fact: Fact,
 }
 
 impl Problem {
+    /// Something that will come by itself.
+    pub fn waiting(condition: Condition, reason: &str, message: impl Into<String>) -> Self {
+        Self { condition, fact: Fact::waiting(reason, message) }
+    }
+
     /// A problem.
     pub fn new(condition: Condition, reason: &str, message: impl Into<String>) -> Self {
         Self { condition, fact: Fact::bad(reason, message) }
@@ -130,7 +135,9 @@ pub type Facts = BTreeMap<Condition, Fact>;
 pub fn note(facts: &mut Facts, problems: Vec<Problem>) {
     for problem in problems {
         match facts.get_mut(&problem.condition) {
-            Some(fact) if fact.state == State::Bad => {
+            // What is wrong matters more than what is awaited.
+            Some(fact) if fact.state == State::Bad && problem.fact.state != State::Bad => {}
+            Some(fact) if fact.state == problem.fact.state => {
                 fact.message = format!("{}; {}", fact.message, problem.fact.message);
             }
             _ => {

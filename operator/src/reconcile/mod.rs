@@ -158,9 +158,20 @@ impl Reconciler {
                 facts::note(&mut facts, vec![apply::problem(facts::Condition::Secrets, &error)]);
                 return (facts, Err(error));
             }
+            // They come first: what their operators make, Secrets among it, the rest depends on.
+            if let Err((condition, error)) = steps::operated_stores(cluster, instance, observed).await {
+                let mut facts = steps::look(instance, observed);
+                facts::note(&mut facts, vec![apply::problem(condition, &error)]);
+                return (facts, Err(error));
+            }
             match validate::secrets(instance, observed) {
-                Ok((hashes, ports)) => {
-                    (instance.hashes, instance.store_ports) = (hashes, ports);
+                Ok(checked) => {
+                    if let Err(error) = credentials::derive(cluster, instance, observed, &checked.derived).await {
+                        let mut facts = steps::look(instance, observed);
+                        facts::note(&mut facts, vec![apply::problem(facts::Condition::Secrets, &error)]);
+                        return (facts, Err(error));
+                    }
+                    (instance.hashes, instance.store_ports) = (checked.hashes, checked.ports);
                     return steps::run(cluster, instance, previous, observed).await;
                 }
                 Err(found) => problems = found,

@@ -6,7 +6,10 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use serde_json::Value;
 
 use super::{Error, cluster::Cluster, rollout};
-use crate::resources::{Instance, Kind, MANAGER, certificate, secrets::Generated, store};
+use crate::{
+    api::{Origin, Store},
+    resources::{Instance, Kind, MANAGER, certificate, connection, secrets::Generated, store},
+};
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -38,7 +41,7 @@ pub async fn read(cluster: &Cluster, instance: &Instance<'_>) -> Result<Observed
             continue;
         };
         for object in objects {
-            if is_owned(&object, instance) {
+            if is_owned(&object, instance) || (kind.is_operated_store() && has_no_owner(&object)) {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 observed.children.insert((kind, name), object);
             }
@@ -69,11 +72,23 @@ pub fn is_owned(object: &Value, instance: &Instance<'_>) -> bool {
     owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == instance.uid && owner["controller"] == true))
 }
 
+/// As the stores that other operators run have none under `Retain`; their labels say whose they are.
+fn has_no_owner(object: &Value) -> bool {
+    object["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)
+}
+
 /// The Secrets that matter: those the operator may have made, and those the resource names.
-fn secret_names(instance: &Instance<'_>) -> BTreeSet<String> {
+pub fn secret_names(instance: &Instance<'_>) -> BTreeSet<String> {
     let mut names: BTreeSet<_> = Generated::ALL.iter().map(|generated| instance.child(generated.part())).collect();
-    names.extend([instance.postgres_uri().name, instance.mongodb_uri().name, instance.jwt_secret()]);
-    names.extend(instance.redis_uri().map(|uri| uri.name));
+    names.insert(instance.jwt_secret());
+    for store in Store::ALL {
+        names.insert(instance.derived_secret(store));
+        names.extend(instance.uri(store).map(|uri| uri.name));
+        names.extend(connection::ca(instance, store).map(|ca| ca.name));
+        if let Origin::External(external) = instance.spec.origin(store) {
+            names.insert(external.secret_ref.name);
+        }
+    }
     if instance.spec.tls.is_some() {
         names.extend(instance.services().map(|service| certificate::secret(instance, service.name)));
     }

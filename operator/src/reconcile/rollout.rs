@@ -34,8 +34,51 @@ pub fn of(kind: Kind, object: &Value) -> Rollout {
         Kind::Deployment => deployment(object),
         Kind::StatefulSet => stateful_set(object),
         Kind::Job => job(object),
+        Kind::PostgresCluster => postgres_cluster(object),
+        Kind::MongoDBCommunity => mongodb_community(object),
+        Kind::RedisReplication => redis_replication(object),
         _ => Rollout::Complete,
     }
+}
+
+/// CloudNativePG's `Cluster`.
+fn postgres_cluster(object: &Value) -> Rollout {
+    let ready = number(&object["status"]["readyInstances"]);
+    if condition(object, "Ready").is_some() && ready > 0 {
+        return Rollout::Complete;
+    }
+    let phase = object["status"]["phase"].as_str().unwrap_or("CloudNativePG hasn't taken it up yet");
+    let why = object["status"]["phaseReason"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+    Rollout::Underway(format!("Cluster {}: {ready} instances are ready; {phase}{why}", name(object)))
+}
+
+/// MongoDB's community operator's resource.
+fn mongodb_community(object: &Value) -> Rollout {
+    let (phase, message) = (object["status"]["phase"].as_str(), object["status"]["message"].as_str());
+    let said = message.map(|message| format!(": {message}")).unwrap_or_default();
+    match phase {
+        Some("Running") => Rollout::Complete,
+        Some("Failed") => Rollout::Failed {
+            reason: "StoreFailed".into(),
+            message: format!("MongoDBCommunity {} has failed{said}", name(object)),
+        },
+        phase => {
+            let phase = phase.unwrap_or("not taken up yet");
+            Rollout::Underway(format!("MongoDBCommunity {} is {phase}{said}", name(object)))
+        }
+    }
+}
+
+/// The Redis operator's resource, which tells no more than which pod is the master.
+fn redis_replication(object: &Value) -> Rollout {
+    match object["status"]["masterNode"].as_str() {
+        Some(master) if !master.is_empty() => Rollout::Complete,
+        _ => Rollout::Underway(format!("RedisReplication {} has no master yet", name(object))),
+    }
+}
+
+fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 /// Ready and desired pods of a Deployment or StatefulSet.

@@ -14,8 +14,8 @@ use super::{
     rollout::{self, Rollout},
 };
 use crate::{
-    api::{AetherConnectStatus, Redis, Store},
-    resources::{Child, Children, Instance, Kind, certificate},
+    api::{AetherConnectStatus, Origin, Store},
+    resources::{Child, Children, Instance, Kind, certificate, mongodb, postgres, redis},
 };
 
 /// A failed migration is tried again after this long: the store may have been away.
@@ -42,6 +42,22 @@ pub async fn run(
             (facts, Err(error))
         }
     }
+}
+
+/// Applies what other operators make stores from.
+pub async fn operated_stores(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    observed: &mut Observed,
+) -> Result<(), (Condition, Error)> {
+    let stores = [postgres::build(instance), mongodb::build(instance), redis::build(instance)];
+    for child in stores.iter().flatten().filter(|child| child.kind.is_operated_store()) {
+        if !observed.unknown_kinds.contains(&child.kind) {
+            let applied = apply::ensure(cluster, instance, observed, child).await;
+            applied.map_err(|error| (owner_of(child, instance), error))?;
+        }
+    }
+    Ok(())
 }
 
 /// How far everything is, without touching anything.
@@ -271,28 +287,45 @@ fn owner_of(child: &Child, instance: &Instance<'_>) -> Condition {
 }
 
 fn stores(instance: &Instance<'_>, observed: &Observed) -> [(Condition, Fact); 3] {
-    let managed = |part: &str| match observed.children.get(&(Kind::StatefulSet, instance.child(part))) {
-        Some(live) => pods_fact(live, Kind::StatefulSet, part, observed),
-        None => nothing_yet(part),
-    };
-    let external = |name: &str, key: &str| {
-        let message = format!("external, by key {key} of Secret {name}; whether it answers shows in the services");
-        Fact::good("External", message)
-    };
-    let of = |store: Store, part: &str| match store {
-        Store::Managed(_) => managed(part),
-        Store::External(at) => external(&at.name, &at.key),
-    };
-    let redis = match Redis::of(instance.spec.redis.as_ref()) {
-        Redis::Managed(_) => managed("redis"),
-        Redis::External(at) => external(&at.name, &at.key),
-        Redis::Disabled => Fact::good("Disabled", "disabled by spec.redis.disabled"),
+    let fact = |store: Store| match instance.spec.origin(store) {
+        Origin::Managed => match observed.children.get(&(Kind::StatefulSet, instance.child(store.part()))) {
+            Some(live) => pods_fact(live, Kind::StatefulSet, store.part(), observed),
+            None => nothing_yet(store.part()),
+        },
+        Origin::External(external) => {
+            let name = external.secret_ref.name;
+            Fact::good("External", format!("external, by Secret {name}; whether it answers shows in the services"))
+        }
+        Origin::Operated => operated_fact(instance, store, observed),
+        Origin::Disabled => Fact::good("Disabled", "disabled by spec.redis.disabled"),
     };
     [
-        (Condition::Postgres, of(Store::of(instance.spec.postgres.as_ref()), "postgres")),
-        (Condition::Mongodb, of(Store::of(instance.spec.mongodb.as_ref()), "mongodb")),
-        (Condition::Redis, redis),
+        (Condition::Postgres, fact(Store::Postgres)),
+        (Condition::Mongodb, fact(Store::Mongodb)),
+        (Condition::Redis, fact(Store::Redis)),
     ]
+}
+
+/// The fact about a store that another operator runs.
+fn operated_fact(instance: &Instance<'_>, store: Store, observed: &Observed) -> Fact {
+    let kind = match store {
+        Store::Postgres => Kind::PostgresCluster,
+        Store::Mongodb => Kind::MongoDBCommunity,
+        Store::Redis => Kind::RedisReplication,
+    };
+    if let Some(who) = missing(kind, observed) {
+        let section = format!("spec.{}", store.part());
+        let mend = format!("{section} needs {who}: install it, or set {section}.managed or {section}.external");
+        return Fact::bad("DefinitionMissing", mend);
+    }
+    match observed.children.get(&(kind, instance.child(store.part()))) {
+        None => nothing_yet(store.part()),
+        Some(live) => match rollout::of(kind, live) {
+            Rollout::Complete => Fact::good("Available", format!("{} is available", store.part())),
+            Rollout::Failed { reason, message } => Fact::bad(&reason, message),
+            Rollout::Underway(message) => Fact::waiting("WaitingForStore", message),
+        },
+    }
 }
 
 /// The fact about something with pods; the pods tell why when it isn't complete.

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use super::{
     facts::{Condition, Problem},
-    read::Observed,
+    read::{self, Observed},
 };
 use crate::{
-    api::SecretKey,
+    api::{Origin, SecretKey, Store},
     resources::{
-        Hashes, Instance, MANAGER, StorePorts, certificate, hash, mongodb, postgres, redis, secrets::Generated, store,
+        Hashes, Instance, MANAGER, StorePorts, certificate, connection, hash, mongodb, postgres, redis,
+        secrets::Generated, store,
     },
 };
 
@@ -38,6 +39,14 @@ pub fn before_secrets(instance: &Instance<'_>, observed: &Observed) -> Vec<Probl
             problems.push(Problem::new(Condition::Secrets, "CredentialsLost", message));
         }
     }
+    for store in Store::ALL {
+        let name = instance.derived_secret(store);
+        let is_wanted = instance.uri(store).is_some_and(|at| at.name == name);
+        if is_wanted && observed.secrets.get(&name).is_some_and(|secret| !is_ours(secret, instance)) {
+            let message = format!("Secret {name} exists and was not made by the operator: rename or delete it");
+            problems.push(Problem::new(Condition::Secrets, "NameTaken", message));
+        }
+    }
     problems
 }
 
@@ -47,8 +56,19 @@ pub fn is_ours(secret: &Secret, instance: &Instance<'_>) -> bool {
     label("app.kubernetes.io/managed-by") == Some(MANAGER) && label("app.kubernetes.io/instance") == Some(instance.name)
 }
 
+/// What was found in Secrets that are right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// Hashes of what each part reads.
+    pub hashes: Hashes,
+    /// On which ports the stores answer.
+    pub ports: StorePorts,
+    /// URIs that stand in no Secret yet, but are made from some.
+    pub derived: Vec<(Store, String)>,
+}
+
 /// Checks all Secrets that the services read, and hashes what they hold.
-pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<(Hashes, StorePorts), Vec<Problem>> {
+pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<Checked, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut keep =
         |result: Result<String, Problem>| result.map_err(|problem| problems.push(problem)).unwrap_or_default();
@@ -64,9 +84,25 @@ pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<(Hashes, 
     };
     let redis =
         Uri { condition: Condition::Redis, schemes: &["redis", "rediss"], example: "redis://:password@host:6379" };
-    let postgres = keep(postgres.read(observed, &instance.postgres_uri()));
-    let mongodb = keep(mongodb.read(observed, &instance.mongodb_uri()));
-    let redis = instance.redis_uri().map(|key| keep(redis.read(observed, &key))).unwrap_or_default();
+    let mut derived = Vec::new();
+    let mut uri = |store: Store, rules: &Uri| match rules.read(instance, observed, store) {
+        Ok((uri, is_derived)) => {
+            if is_derived {
+                derived.push((store, uri.clone()));
+            }
+            uri
+        }
+        Err(problem) => keep(Err(problem)),
+    };
+    let (postgres, mongodb) = (uri(Store::Postgres, &postgres), uri(Store::Mongodb, &mongodb));
+    let redis = if instance.uri(Store::Redis).is_some() { uri(Store::Redis, &redis) } else { String::new() };
+    let mut ca = |store: Store| match connection::ca(instance, store) {
+        Some(ca) => keep(
+            required(observed, &ca.name, &ca.key, condition(store), "a CA's certificate in PEM form").map(Into::into),
+        ),
+        None => String::new(),
+    };
+    let (postgres_ca, mongodb_ca, redis_ca) = (ca(Store::Postgres), ca(Store::Mongodb), ca(Store::Redis));
     let name = instance.jwt_secret();
     let jwt = keep(token_key(observed, &name, "JWT_SECRET"));
     let ws = keep(token_key(observed, &name, "JWT_WS_SECRET"));
@@ -86,8 +122,8 @@ pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<(Hashes, 
         None => "",
     };
     let hashes = Hashes {
-        auth: hash(&[&ws, &old, &old_ws, &postgres, &redis, certificate("auth")]),
-        message: hash(&[&ws, &old, &old_ws, &mongodb, &redis, certificate("message")]),
+        auth: hash(&[&ws, &old, &old_ws, &postgres, &redis, certificate("auth"), &postgres_ca, &redis_ca]),
+        message: hash(&[&ws, &old, &old_ws, &mongodb, &redis, certificate("message"), &mongodb_ca, &redis_ca]),
         gateway: hash(&[&old, certificate("gateway")]),
         redis: crate::resources::hash([redis.as_str()]),
         stores: stores_hash(instance, observed, [&postgres, &mongodb]),
@@ -97,7 +133,7 @@ pub fn secrets(instance: &Instance<'_>, observed: &Observed) -> Result<(Hashes, 
         mongodb: ports(&mongodb, mongodb::PORT),
         redis: ports(&redis, redis::PORT),
     };
-    Ok((hashes, ports))
+    Ok(Checked { hashes, ports, derived })
 }
 
 /// The ports in a URI that has been checked; `default` where a host has none.
@@ -115,7 +151,10 @@ fn stores_hash(instance: &Instance<'_>, observed: &Observed, uris: [&str; 2]) ->
     let uid =
         |name: &str| observed.secrets.get(name).and_then(|secret| secret.metadata.uid.as_deref()).unwrap_or_default();
     let place = |uri| str::rsplit_once(uri, '@').map_or(uri, |(_, place)| place);
-    let (postgres, mongodb) = (instance.postgres_uri().name, instance.mongodb_uri().name);
+    let [postgres, mongodb] = [Store::Postgres, Store::Mongodb].map(|store| match instance.spec.origin(store) {
+        Origin::External(external) => external.secret_ref.name,
+        _ => instance.uri(store).map(|at| at.name).unwrap_or_default(),
+    });
     hash([uid(&postgres), place(uris[0]), uid(&mongodb), place(uris[1])])
 }
 
@@ -163,14 +202,43 @@ struct Uri {
 }
 
 impl Uri {
-    fn read(&self, observed: &Observed, at: &SecretKey) -> Result<String, Problem> {
+    /// The URI of a store that has one, and whether it is made from what a Secret holds.
+    fn read(&self, instance: &Instance<'_>, observed: &Observed, store: Store) -> Result<(String, bool), Problem> {
         let example = format!("such as {}", self.example);
+        let checked = |uri: String, key: &str, secret: &str| match self.check(&uri) {
+            Ok(()) => Ok(uri),
+            Err(wrong) => {
+                let message = format!("key {key} of Secret {secret} {wrong}: set it to a URI {example}");
+                Err(Problem::new(self.condition, "MalformedUri", message))
+            }
+        };
+        if let Origin::External(external) = instance.spec.origin(store)
+            && external.is_derived()
+        {
+            let at = &external.secret_ref;
+            let data = observed.secrets.get(&at.name).and_then(|secret| secret.data.clone()).unwrap_or_default();
+            return match connection::uri(store, &external, &data) {
+                Ok(uri) => Ok((checked(uri, &at.key, &at.name)?, true)),
+                // It isn't there, or isn't text, which is told as for any other key.
+                Err(key) => required(observed, &at.name, key, self.condition, &example).and_then(|_| {
+                    Err(Problem::new(
+                        self.condition,
+                        "SecretKeyMalformed",
+                        format!("key {key} of Secret {} is empty: set it", at.name),
+                    ))
+                }),
+            };
+        }
+        if instance.spec.origin(store) == Origin::Operated
+            && let Some(at) = instance.uri(store)
+            && !observed.secrets.contains_key(&at.name)
+        {
+            let message = format!("Secret {} isn't there yet: the store's operator makes it", at.name);
+            return Err(Problem::waiting(self.condition, "WaitingForStore", message));
+        }
+        let at = instance.uri(store).unwrap_or_else(|| SecretKey { name: String::new(), key: String::new() });
         let uri = required(observed, &at.name, &at.key, self.condition, &example)?;
-        self.check(uri).map_err(|wrong| {
-            let message = format!("key {} of Secret {} {wrong}: set it to a URI {example}", at.key, at.name);
-            Problem::new(self.condition, "MalformedUri", message)
-        })?;
-        Ok(uri.to_owned())
+        Ok((checked(uri.to_owned(), &at.key, &at.name)?, false))
     }
 
     /// What is wrong, without a word of the URI itself: it holds a password.
@@ -211,12 +279,22 @@ fn is_host(host: &str) -> bool {
     !name.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// The names of external Secrets: these are read again and again, as the operator may not watch them.
+/// Whether the resource refers to Secrets that aren't ours: these are read again and again, as the operator may not
+/// watch them.
 pub fn uses_external_secrets(instance: &Instance<'_>) -> bool {
-    Generated::ALL.iter().any(|generated| match generated {
-        Generated::Redis => !generated.wanted(instance) && instance.redis_uri().is_some(),
-        _ => !generated.wanted(instance),
-    })
+    let generated = Generated::ALL.map(|generated| instance.child(generated.part()));
+    let derived = Store::ALL.map(|store| instance.derived_secret(store));
+    let certificates = instance.services().map(|service| certificate::secret(instance, service.name));
+    let is_ours = |name: &String| generated.contains(name) || derived.contains(name) || certificates.contains(name);
+    !read::secret_names(instance).iter().all(is_ours)
+}
+
+fn condition(store: Store) -> Condition {
+    match store {
+        Store::Postgres => Condition::Postgres,
+        Store::Mongodb => Condition::Mongodb,
+        Store::Redis => Condition::Redis,
+    }
 }
 
 /// `ownerReferences` and labels that a generated Secret should have and hasn't.

@@ -4,22 +4,25 @@ use serde_json::{Value, json};
 
 use super::{
     Child, Instance, certificate,
-    pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
+    pod::{common_env, jwt_env, redis_env, uri_var, var, with_user_env},
     settings,
     workload::{Workload, resources, service, service_port},
 };
+use crate::api::Store;
+
+/// What auth uses.
+const STORES: [Store; 2] = [Store::Postgres, Store::Redis];
 
 /// Environment variables of auth; the migration runs with the same.
 pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.auth;
-    let postgres = instance.postgres_uri();
     let mut env = common_env(instance, spec.log_level, settings::auth(instance.spec));
+    env.extend(uri_var(instance, "DATABASE_URL", Store::Postgres));
     env.extend([
-        secret_var("DATABASE_URL", &postgres.name, &postgres.key),
         // A password hash takes 19 MiB. glibc would keep several times that for each core; so it gives it back.
         var("MALLOC_MMAP_THRESHOLD_", 1024 * 1024),
     ]);
-    env.extend(redis_env(instance.redis_uri().as_ref()));
+    env.extend(redis_env(instance));
     env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
     env.extend(certificate::env(instance, "auth"));
     with_user_env(env, &spec.env)
@@ -40,6 +43,7 @@ pub fn deployment(instance: &Instance<'_>) -> Child {
         env: env(instance),
         resources: cpu_and_memory(instance),
         config_hash: &instance.hashes.auth,
+        stores: &STORES,
     }
     .deployment(instance)
 }

@@ -66,6 +66,6 @@ pub fn env(instance: &Instance<'_>, service: &str) -> Vec<Value> {
 /// Mounts a service's certificate into a pod.
 pub fn mount(instance: &Instance<'_>, service: &str, pod: &mut Value) {
     if instance.spec.tls.is_some() {
-        super::pod::mount_secret(pod, &secret(instance, service), "tls", DIR);
+        super::pod::mount_secret(pod, &secret(instance, service), "tls", DIR, None);
     }
 }

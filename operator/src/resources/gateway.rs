@@ -37,6 +37,7 @@ pub fn deployment(instance: &Instance<'_>) -> Child {
         env: env(instance),
         resources: resources(spec.resources.as_ref(), "256Mi"),
         config_hash: &instance.hashes.gateway,
+        stores: &[],
     }
     .deployment(instance)
 }

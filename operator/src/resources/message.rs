@@ -4,21 +4,22 @@ use serde_json::{Value, json};
 
 use super::{
     Child, Instance, auth, certificate,
-    pod::{common_env, jwt_env, redis_env, secret_var, var, with_user_env},
+    pod::{common_env, jwt_env, redis_env, uri_var, var, with_user_env},
     settings,
     workload::{Workload, resources, service, service_port},
 };
+use crate::api::Store;
+
+/// What message uses.
+const STORES: [Store; 2] = [Store::Mongodb, Store::Redis];
 
 /// Environment variables of message; the migration runs with the same.
 pub fn env(instance: &Instance<'_>) -> Vec<Value> {
     let spec = &instance.spec.message;
-    let mongodb = instance.mongodb_uri();
     let mut env = common_env(instance, spec.log_level, settings::message(instance.spec));
-    env.extend([
-        secret_var("MONGODB_URL", &mongodb.name, &mongodb.key),
-        var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)),
-    ]);
-    env.extend(redis_env(instance.redis_uri().as_ref()));
+    env.extend(uri_var(instance, "MONGODB_URL", Store::Mongodb));
+    env.push(var("AUTH_SERVICE_GRPC_URL", auth::grpc_url(instance)));
+    env.extend(redis_env(instance));
     env.extend(jwt_env(instance, &["JWT_SECRET", "JWT_WS_SECRET"]));
     env.extend(certificate::env(instance, "message"));
     with_user_env(env, &spec.env)
@@ -39,6 +40,7 @@ pub fn deployment(instance: &Instance<'_>) -> Child {
         env: env(instance),
         resources: cpu_and_memory(instance),
         config_hash: &instance.hashes.message,
+        stores: &STORES,
     }
     .deployment(instance)
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Child, Instance, Kind, auth, certificate, hash, message, pod, workload};
-use crate::api::PodTemplate;
+use super::{Child, Instance, Kind, auth, certificate, connection, hash, message, pod, workload};
+use crate::api::{PodTemplate, Store};
 
 /// The Job. Its name follows from the images and the stores: another image or another store needs another Job, and
 /// nothing else does. So it is created once and never changed.
@@ -67,6 +67,7 @@ fn pod(instance: &Instance<'_>) -> Value {
     pod["containers"] =
         json!([container(instance, "message", &message::env(instance), &message::cpu_and_memory(instance))]);
     certificate::mount(instance, "auth", &mut pod);
+    connection::mount(instance, &Store::ALL, &mut pod);
     pod
 }
 

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod autoscaler;
 pub mod certificate;
+pub mod connection;
 pub mod disruption;
 pub mod gateway;
 pub mod ingress;
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    api::{API_VERSION, AetherConnectSpec, Autoscaling, KIND, PodTemplate, Redis, SecretKey, Store},
+    api::{API_VERSION, AetherConnectSpec, Autoscaling, KIND, Origin, PodTemplate, SecretKey, Store},
     config::Images,
 };
 
@@ -207,40 +208,31 @@ impl<'a> Instance<'a> {
         if self.spec.suspend { 0 } else { replicas }
     }
 
-    /// Where PostgreSQL's URI stands.
-    pub fn postgres_uri(&self) -> SecretKey {
-        self.store_uri(Store::of(self.spec.postgres.as_ref()), "postgres")
-    }
-
-    /// Where MongoDB's URI stands.
-    pub fn mongodb_uri(&self) -> SecretKey {
-        self.store_uri(Store::of(self.spec.mongodb.as_ref()), "mongodb")
-    }
-
-    /// Where Redis' URI stands, unless Redis is disabled.
-    pub fn redis_uri(&self) -> Option<SecretKey> {
-        match Redis::of(self.spec.redis.as_ref()) {
-            Redis::Managed(_) => Some(self.own_uri("redis")),
-            Redis::External(key) => Some(key),
-            Redis::Disabled => None,
+    /// Where a store's URI stands for the services, unless there is no such store.
+    pub fn uri(&self, store: Store) -> Option<SecretKey> {
+        let own = |name: String| SecretKey { name, key: "uri".into() };
+        match self.spec.origin(store) {
+            Origin::Managed => Some(own(self.child(store.part()))),
+            Origin::External(external) if external.is_derived() => Some(own(self.derived_secret(store))),
+            Origin::External(external) => Some(external.secret_ref),
+            Origin::Operated => Some(match store {
+                Store::Postgres => postgres::operated_uri(self),
+                Store::Mongodb => mongodb::operated_uri(self),
+                Store::Redis => own(self.child(store.part())),
+            }),
+            Origin::Disabled => None,
         }
+    }
+
+    /// Name of the Secret with a URI that the operator makes from what somebody else's Secret says.
+    pub fn derived_secret(&self, store: Store) -> String {
+        self.child(&format!("{}-uri", store.part()))
     }
 
     /// Name of the Secret with the keys that sign tokens.
     pub fn jwt_secret(&self) -> String {
         let given = self.spec.jwt.as_ref().map(|jwt| jwt.secret_ref.name.clone());
         given.unwrap_or_else(|| self.child("jwt"))
-    }
-
-    fn store_uri(&self, store: Store, part: &str) -> SecretKey {
-        match store {
-            Store::Managed(_) => self.own_uri(part),
-            Store::External(key) => key,
-        }
-    }
-
-    fn own_uri(&self, part: &str) -> SecretKey {
-        SecretKey { name: self.child(part), key: "uri".into() }
     }
 }
 

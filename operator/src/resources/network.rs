@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Child, Instance, Kind, gateway::METRICS_PORT, mongodb, postgres, redis};
-use crate::api::{Redis, Store};
+use crate::api::{Origin, Store};
 
 /// One for each component, unless the resource wants none.
 pub fn build(instance: &Instance<'_>) -> Vec<Child> {
@@ -55,15 +55,15 @@ fn migration(instance: &Instance<'_>) -> Child {
 fn stores(instance: &Instance<'_>) -> Vec<Child> {
     let spec = instance.spec;
     let mut policies = Vec::new();
-    if matches!(Store::of(spec.postgres.as_ref()), Store::Managed(_)) {
+    if spec.manages(Store::Postgres) {
         let callers = from(instance, &["auth", "migration"], &[postgres::PORT]);
         policies.push(policy(instance, "postgres", vec![callers], Vec::new()));
     }
-    if matches!(Store::of(spec.mongodb.as_ref()), Store::Managed(_)) {
+    if spec.manages(Store::Mongodb) {
         let callers = from(instance, &["message", "migration"], &[mongodb::PORT]);
         policies.push(policy(instance, "mongodb", vec![callers], Vec::new()));
     }
-    if matches!(Redis::of(spec.redis.as_ref()), Redis::Managed(_)) {
+    if spec.manages(Store::Redis) {
         let callers = from(instance, &["auth", "message"], &[redis::PORT]);
         policies.push(policy(instance, "redis", vec![callers], Vec::new()));
     }
@@ -95,23 +95,23 @@ fn policy(instance: &Instance<'_>, component: &str, ingress: Vec<Value>, egress:
 }
 
 fn to_postgres(instance: &Instance<'_>) -> Value {
-    match Store::of(instance.spec.postgres.as_ref()) {
-        Store::Managed(_) => to(instance, "postgres", &[postgres::PORT]),
+    match instance.spec.origin(Store::Postgres) {
+        Origin::Managed => to(instance, "postgres", &[postgres::PORT]),
         _ => json!({"ports": ports(&instance.store_ports.postgres)}),
     }
 }
 
 fn to_mongodb(instance: &Instance<'_>) -> Value {
-    match Store::of(instance.spec.mongodb.as_ref()) {
-        Store::Managed(_) => to(instance, "mongodb", &[mongodb::PORT]),
+    match instance.spec.origin(Store::Mongodb) {
+        Origin::Managed => to(instance, "mongodb", &[mongodb::PORT]),
         _ => json!({"ports": ports(&instance.store_ports.mongodb)}),
     }
 }
 
 fn to_redis(instance: &Instance<'_>) -> Option<Value> {
-    match Redis::of(instance.spec.redis.as_ref()) {
-        Redis::Managed(_) => Some(to(instance, "redis", &[redis::PORT])),
-        Redis::Disabled => None,
+    match instance.spec.origin(Store::Redis) {
+        Origin::Managed => Some(to(instance, "redis", &[redis::PORT])),
+        Origin::Disabled => None,
         _ => Some(json!({"ports": ports(&instance.store_ports.redis)})),
     }
 }

@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::EnvVar;
 use serde_json::{Value, json};
 
-use super::{CONFIG_HASH, Instance, merge, settings::Setting};
-use crate::api::{LogLevel, PodTemplate, Resources, SecretKey};
+use super::{CONFIG_HASH, Instance, connection, merge, settings::Setting};
+use crate::api::{LogLevel, PodTemplate, Resources, Store};
 
 /// The pods get this long to end besides [`PRE_STOP_SECONDS`] and the time that a service drains.
 const SPARE_SECONDS: i32 = 7;
@@ -56,14 +56,18 @@ fn drain_seconds(instance: &Instance<'_>) -> i32 {
     instance.spec.drain_seconds.unwrap_or(DRAIN_SECONDS)
 }
 
-/// Mounts a Secret into all containers.
-pub fn mount_secret(pod: &mut Value, secret: &str, volume: &str, path: &str) {
+/// Mounts a Secret, or some of its keys, into all containers.
+pub fn mount_secret(pod: &mut Value, secret: &str, volume: &str, path: &str, items: Option<Value>) {
     for list in ["initContainers", "containers"] {
         for container in pod[list].as_array_mut().into_iter().flatten() {
             push(&mut container["volumeMounts"], json!({"name": volume, "mountPath": path, "readOnly": true}));
         }
     }
-    push(&mut pod["volumes"], json!({"name": volume, "secret": {"secretName": secret, "defaultMode": 0o440}}));
+    let mut source = json!({"secretName": secret, "defaultMode": 0o440});
+    if let Some(items) = items {
+        source["items"] = items;
+    }
+    push(&mut pod["volumes"], json!({"name": volume, "secret": source}));
 }
 
 fn push(list: &mut Value, item: Value) {
@@ -117,12 +121,17 @@ pub fn common_env(instance: &Instance<'_>, level: LogLevel, settings: Vec<Settin
     common.into_iter().chain(settings.into_iter().map(|(name, value)| var(name, value))).collect()
 }
 
+/// A variable with a store's URI.
+pub fn uri_var(instance: &Instance<'_>, name: &str, store: Store) -> Option<Value> {
+    instance.uri(store).map(|at| secret_var(name, &at.name, &at.key))
+}
+
 /// The variables for Redis.
-pub fn redis_env(uri: Option<&SecretKey>) -> Vec<Value> {
-    match uri {
-        Some(uri) => vec![var("REDIS_ENABLED", true), secret_var("REDIS_URL", &uri.name, &uri.key)],
-        None => vec![var("REDIS_ENABLED", false)],
-    }
+pub fn redis_env(instance: &Instance<'_>) -> Vec<Value> {
+    let uri = uri_var(instance, "REDIS_URL", Store::Redis);
+    let ca = connection::ca(instance, Store::Redis).map(|_| var("REDIS_TLS_CA_FILE", connection::file(Store::Redis)));
+    let enabled = var("REDIS_ENABLED", uri.is_some());
+    [Some(enabled), uri, ca].into_iter().flatten().collect()
 }
 
 /// The variables for the keys that sign tokens; `kinds` are `JWT_SECRET`, `JWT_WS_SECRET`.

@@ -1,13 +1,13 @@
-//! Managed PostgreSQL.
+//! PostgreSQL: managed, or by CloudNativePG.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    Child, Instance,
+    Child, Instance, Kind, merge,
     pod::{secret_var, var},
     store::{self, ManagedStore},
 };
-use crate::api::Store;
+use crate::api::{SecretKey, Store};
 
 /// User and database.
 pub const USER: &str = "aetherconnect";
@@ -16,9 +16,10 @@ pub const PORT: u16 = 5432;
 
 /// Service and StatefulSet, when the store is managed.
 pub fn build(instance: &Instance<'_>) -> Vec<Child> {
-    let Store::Managed(spec) = Store::of(instance.spec.postgres.as_ref()) else {
-        return Vec::new();
-    };
+    if !instance.spec.manages(Store::Postgres) {
+        return operated(instance).into_iter().collect();
+    }
+    let spec = instance.spec.postgres.as_ref().and_then(|spec| spec.managed.clone()).unwrap_or_default();
     let data = "/var/lib/postgresql/data";
     ManagedStore {
         component: "postgres",
@@ -41,4 +42,45 @@ pub fn build(instance: &Instance<'_>) -> Vec<Child> {
         config_hash: None,
     }
     .build(instance)
+}
+
+/// CloudNativePG's resource, when that runs it.
+fn operated(instance: &Instance<'_>) -> Option<Child> {
+    let spec = instance.spec.postgres.as_ref()?.cloud_native_pg.as_ref()?;
+    let name = instance.child("postgres");
+    let mut storage = json!({"size": spec.storage.size});
+    if let Some(class) = &spec.storage.class_name {
+        storage["storageClass"] = json!(class);
+    }
+    let mut body = json!({
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Cluster",
+        "metadata": store::metadata(instance, &name, "postgres"),
+        "spec": {
+            "instances": spec.instances,
+            "storage": storage,
+            "bootstrap": {"initdb": {"database": USER, "owner": USER}},
+            "imagePullSecrets": instance.spec.image.pull_secrets,
+        },
+    });
+    // Their way to keep the volumes and stop the pods.
+    body["metadata"]["annotations"]["cnpg.io/hibernation"] = json!(if instance.spec.suspend { "on" } else { "off" });
+    if let Some(resources) = &spec.resources {
+        body["spec"]["resources"] = json!(resources);
+    }
+    if let Some(class) = &instance.spec.priority_class_name {
+        body["spec"]["priorityClassName"] = json!(class);
+    }
+    if !spec.backup.is_empty() {
+        body["spec"]["backup"] = json!(spec.backup);
+    }
+    if let Value::Object(ours) = &mut body["spec"] {
+        merge::strategic(ours, &spec.spec);
+    }
+    Some(Child { kind: Kind::PostgresCluster, name, body })
+}
+
+/// Where CloudNativePG puts the URI.
+pub fn operated_uri(instance: &Instance<'_>) -> SecretKey {
+    SecretKey { name: instance.child("postgres-app"), key: "uri".into() }
 }

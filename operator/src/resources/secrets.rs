@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Instance, mongodb, postgres, redis, store};
-use crate::api::{DeletionPolicy, Redis, Store};
+use crate::api::{DeletionPolicy, Origin, Store};
 
 /// A generated Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,10 @@ impl Generated {
         let spec = instance.spec;
         match self {
             Self::Jwt => spec.jwt.is_none(),
-            Self::Postgres => matches!(Store::of(spec.postgres.as_ref()), Store::Managed(_)),
-            Self::Mongodb => matches!(Store::of(spec.mongodb.as_ref()), Store::Managed(_)),
-            Self::Redis => matches!(Redis::of(spec.redis.as_ref()), Redis::Managed(_)),
+            // CloudNativePG makes its own.
+            Self::Postgres => spec.manages(Store::Postgres),
+            Self::Mongodb => matches!(spec.origin(Store::Mongodb), Origin::Managed | Origin::Operated),
+            Self::Redis => matches!(spec.origin(Store::Redis), Origin::Managed | Origin::Operated),
         }
     }
 
@@ -69,11 +70,17 @@ impl Generated {
             all.entry("JWT_WS_SECRET".into()).or_insert_with(&mut *random);
         } else {
             let password = all.entry("password".into()).or_insert_with(random).clone();
-            let host = store::host(instance, self.part());
+            let host = match self {
+                Self::Redis => redis::host(instance),
+                _ => store::host(instance, self.part()),
+            };
             if self == Self::Mongodb {
                 all.entry("username".into()).or_insert_with(|| mongodb::USER.into());
             }
-            all.entry("uri".into()).or_insert_with(|| self.uri(&host, &password));
+            // The community operator makes the URI.
+            if self != Self::Mongodb || instance.spec.manages(Store::Mongodb) {
+                all.entry("uri".into()).or_insert_with(|| self.uri(&host, &password));
+            }
         }
         all.retain(|key, _| !existing.contains_key(key));
         all

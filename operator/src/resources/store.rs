@@ -118,6 +118,15 @@ impl ManagedStore<'_> {
     }
 }
 
+/// Metadata of a store that another operator runs. It takes its volumes along, so under `Retain` it stays, as they would.
+pub fn metadata(instance: &Instance<'_>, name: &str, component: &str) -> Value {
+    let mut metadata = instance.metadata(name, component);
+    if instance.spec.deletion_policy == DeletionPolicy::Retain {
+        metadata["ownerReferences"] = json!([]);
+    }
+    metadata
+}
+
 /// The claim's labels and size can't be changed later: nothing here may depend on the operator's version.
 fn claim(instance: &Instance<'_>, component: &str, storage: &Storage) -> Value {
     let mut claim = json!({

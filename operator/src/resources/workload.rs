@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{CONFIG_HASH, Child, Instance, Kind, Service, certificate, pod};
-use crate::api::Resources;
+use super::{CONFIG_HASH, Child, Instance, Kind, Service, certificate, connection, pod};
+use crate::api::{Resources, Store};
 
 /// The user that the services' images run as.
 pub const UID: i64 = 65532;
@@ -22,6 +22,8 @@ pub struct Workload<'a> {
     pub resources: Value,
     /// Hash of the Secrets' contents.
     pub config_hash: &'a str,
+    /// The stores that it uses.
+    pub stores: &'a [Store],
 }
 
 impl Workload<'_> {
@@ -102,6 +104,7 @@ impl Workload<'_> {
             "terminationMessagePolicy": "FallbackToLogsOnError",
         }]);
         certificate::mount(instance, component, &mut pod);
+        connection::mount(instance, self.stores, &mut pod);
         pod
     }
 }

@@ -32,10 +32,16 @@ async fn every_example_is_accepted() {
 async fn what_a_person_may_get_wrong_is_refused_with_the_mend() {
     let world = World::new().await;
     for (spec, words) in [
-        ("{postgres: {managed: {}, external: {secretRef: {name: x}}}}", "set exactly one of managed and external"),
-        ("{mongodb: {}}", "set exactly one of managed and external"),
-        ("{redis: {managed: {}, disabled: true}}", "set exactly one of managed, external and disabled: true"),
-        ("{redis: {disabled: false}}", "set exactly one of managed, external and disabled: true"),
+        (
+            "{postgres: {managed: {}, external: {secretRef: {name: x}}}}",
+            "set exactly one of managed, external and cloudNativePG",
+        ),
+        ("{mongodb: {}}", "set exactly one of managed, external and community"),
+        (
+            "{redis: {managed: {}, disabled: true}}",
+            "set exactly one of managed, external, replication and disabled: true",
+        ),
+        ("{redis: {disabled: false}}", "set exactly one of managed, external, replication and disabled: true"),
         ("{gatway: {}}", "gatway"),
         ("{gateway: {prot: 1}}", "prot"),
         ("{gateway: {port: 0}}", "greater than or equal to 1"),

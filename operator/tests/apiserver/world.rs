@@ -55,6 +55,8 @@ impl World {
             let definition: Value = serde_yaml::from_str(&text).unwrap();
             install(&self.client, definition["metadata"]["name"].as_str().unwrap(), &definition).await;
         }
+        let definition = redis_replication();
+        install(&self.client, definition["metadata"]["name"].as_str().unwrap(), &definition).await;
         for kind in Kind::ALL {
             eventually(&format!("{kind:?} is served"), || async {
                 self.of(kind).list(&ListParams::default().limit(1)).await.is_ok()
@@ -145,7 +147,7 @@ impl World {
         self.of(kind).delete(name, &DeleteParams::background()).await.unwrap();
     }
 
-    async fn set_status(&self, kind: Kind, name: &str, status: Value) {
+    pub(crate) async fn set_status(&self, kind: Kind, name: &str, status: Value) {
         let patch = Patch::Merge(json!({"status": status}));
         self.of(kind).patch_status(name, &PatchParams::default(), &patch).await.unwrap();
     }
@@ -250,6 +252,24 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut check: 
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("it never happened: {what}");
+}
+
+/// The Redis operator's definition is in no package registry, so its fields aren't checked.
+fn redis_replication() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "redisreplications.redis.redis.opstreelabs.in"},
+        "spec": {
+            "group": "redis.redis.opstreelabs.in",
+            "names": {"kind": "RedisReplication", "plural": "redisreplications"},
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v1beta2", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    })
 }
 
 /// Access with all rights, or as somebody else.

@@ -34,7 +34,7 @@ fn check(secrets_there: &[(&str, Secret)]) -> Result<Hashes, Vec<Problem>> {
     };
     let all: BTreeMap<_, _> = secrets_there.iter().map(|(name, secret)| ((*name).to_owned(), secret.clone())).collect();
     let observed = Observed { secrets: all, ..Observed::default() };
-    secrets(&instance, &observed).map(|(hashes, _)| hashes)
+    secrets(&instance, &observed).map(|checked| checked.hashes)
 }
 
 const KEY: &str = "0123456789012345678901234567890a";
