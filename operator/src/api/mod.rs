@@ -28,7 +28,7 @@ pub use policy::NetworkPolicySpec;
 pub use status::{AetherConnectStatus, ComponentStatus};
 pub use stores::{
     CaKey, ConnectionKeys, ExternalStore, JwtSpec, ManagedRedis, ManagedStore, MongodbSpec, Origin, PostgresSpec,
-    RedisSpec, SecretKey, SecretName, Storage, Store, StoreTls,
+    RedisSpec, RotationSpec, SecretKey, SecretName, Storage, Store, StoreTls,
 };
 pub use workload::{Autoscaling, LogLevel, PodTemplate, PodTemplateMetadata, Resources};
 

@@ -280,12 +280,58 @@ pub struct ManagedRedis {
 }
 
 /// Keys that sign the tokens.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.secretRef) || !has(self.rotation)",
+    "message": "jwt.rotation is for keys that the operator generates: remove it, or jwt.secretRef"
+}]))]
 pub struct JwtSpec {
     /// A Secret with the keys `JWT_SECRET` and `JWT_WS_SECRET` (32 bytes or more each), and during a rotation
     /// `JWT_SECRET_PREVIOUS` and `JWT_WS_SECRET_PREVIOUS`.
-    pub secret_ref: SecretName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretName>,
+    /// When generated keys are replaced. The annotation `aetherconnect.io/rotate-keys` does it at once, each time its value
+    /// changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationSpec>,
+}
+
+/// When keys are replaced.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RotationSpec {
+    /// How old a key gets, such as `720h`; as old as it may be when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,5}(s|m|h)$"))]
+    pub interval: Option<String>,
+    /// How long the old key is accepted after that, such as `1h`; until its tokens have expired (30 days) when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,6}(s|m|h)$"))]
+    pub overlap: Option<String>,
+}
+
+impl RotationSpec {
+    /// `interval` in seconds.
+    pub fn interval_seconds(&self) -> Option<i64> {
+        self.interval.as_deref().and_then(seconds)
+    }
+
+    /// `overlap` in seconds.
+    pub fn overlap_seconds(&self) -> Option<i64> {
+        self.overlap.as_deref().and_then(seconds)
+    }
+}
+
+/// `90s`, `5m` or `720h` in seconds.
+fn seconds(text: &str) -> Option<i64> {
+    let unit = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        _ => return None,
+    };
+    text.get(..text.len() - 1)?.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 /// A Secret in the resource's namespace.

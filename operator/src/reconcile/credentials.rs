@@ -78,6 +78,6 @@ pub async fn derive(
 }
 
 /// 48 letters and digits from the system's generator: 285 bits, and nothing that a URI would have to encode.
-fn random() -> String {
+pub fn random() -> String {
     rand::rng().sample_iter(Alphanumeric).take(48).map(char::from).collect()
 }

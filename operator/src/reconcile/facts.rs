@@ -34,6 +34,9 @@ impl Condition {
     pub const WORKLOADS: [Self; 7] =
         [Self::Postgres, Self::Mongodb, Self::Redis, Self::Migrations, Self::Auth, Self::Message, Self::Gateway];
 
+    /// The three services.
+    pub const SERVICES: [Self; 3] = [Self::Auth, Self::Message, Self::Gateway];
+
     /// Whether later steps wait for this one. The services do without Redis, and work without being exposed.
     pub fn gates(self) -> bool {
         !matches!(self, Self::Redis | Self::Exposed | Self::Monitoring)

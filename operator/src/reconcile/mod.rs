@@ -9,6 +9,7 @@ pub mod facts;
 pub mod prune;
 pub mod read;
 pub mod rollout;
+pub mod rotation;
 pub mod status;
 pub mod steps;
 pub mod validate;
@@ -121,6 +122,7 @@ impl Reconciler {
 
         let previous = resource.status.clone().unwrap_or_default();
         let (facts, result) = self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await;
+        let rotation_facts = facts.clone();
         let report = Report {
             generation: meta.generation,
             version: instance.version().to_owned(),
@@ -131,13 +133,21 @@ impl Reconciler {
         };
         let status = status::build(report, &previous, &Time(Timestamp::now()));
         let is_ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        let rotated = match &result {
+            Ok(()) if !instance.spec.paused => {
+                rotation::advance(&cluster, &resource, &instance, &observed, &rotation_facts).await
+            }
+            _ => Ok(None),
+        };
         self.write_status(object, &previous, status).await?;
         result?;
-        Ok(match is_ready {
+        let again = rotated?.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        let usual = match is_ready {
             false if !resource.spec.suspend && !resource.spec.paused => LOOK_AGAIN,
             _ if validate::uses_external_secrets(&instance) => EXTERNAL_SECRETS,
             _ => RESYNC,
-        })
+        };
+        Ok(again.map_or(usual, |again| again.min(usual)))
     }
 
     /// Validates, builds, applies and prunes, as far as it goes. What was found out is told even when a step failed.

@@ -12,6 +12,7 @@ use super::{
     prune,
     read::Observed,
     rollout::{self, Rollout},
+    rotation::Keys,
 };
 use crate::{
     api::{AetherConnectStatus, Origin, Store},
@@ -62,7 +63,7 @@ pub async fn operated_stores(
 
 /// How far everything is, without touching anything.
 pub fn look(instance: &Instance<'_>, observed: &Observed) -> Facts {
-    let mut facts = Facts::from([(Condition::Secrets, secrets_fact())]);
+    let mut facts = Facts::from([(Condition::Secrets, secrets_fact(instance, observed))]);
     for (condition, fact) in stores(instance, observed) {
         facts.insert(condition, fact);
     }
@@ -91,7 +92,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     async fn all(&mut self) -> Result<(), (Condition, Error)> {
-        self.facts.insert(Condition::Secrets, secrets_fact());
+        self.facts.insert(Condition::Secrets, secrets_fact(self.instance, self.observed));
         for child in &self.children.base {
             // What the cluster doesn't know can't be made; the condition says so.
             if !self.observed.unknown_kinds.contains(&child.kind) {
@@ -158,6 +159,7 @@ impl Walk<'_> {
         let child = &self.children.migration;
         if open {
             self.retry_failed(child).await?;
+            self.replace_changed(child).await?;
             self.end_former(child).await?;
             self.ensure(child).await?;
         }
@@ -189,6 +191,19 @@ impl Walk<'_> {
         if failed_at.is_some_and(|at| Timestamp::now().as_second() - at.0.as_second() > RETRY_MIGRATION_SECONDS) {
             self.cluster.delete(key.0, &key.1).await?;
             tracing::info!(name = key.1, "the failed migration is tried again");
+            self.observed.children.remove(&key);
+        }
+        Ok(())
+    }
+
+    /// Removes a Job that isn't through and isn't what it should be, as one can't be changed: a pod that no node takes, for
+    /// example, for which somebody has added a toleration.
+    async fn replace_changed(&mut self, child: &Child) -> Result<(), Error> {
+        let key = (Kind::Job, child.name.clone());
+        let live = self.observed.children.get(&key);
+        if live.is_some_and(|live| !rollout::of(Kind::Job, live).complete() && !apply::is_current(live, child)) {
+            self.cluster.delete(key.0, &key.1).await?;
+            tracing::info!(name = key.1, "the migration has changed and begins anew");
             self.observed.children.remove(&key);
         }
         Ok(())
@@ -259,8 +274,10 @@ fn missing(kind: Kind, observed: &Observed) -> Option<&'static str> {
     kind.provider().filter(|_| observed.unknown_kinds.contains(&kind))
 }
 
-fn secrets_fact() -> Fact {
-    Fact::good("Complete", "all Secrets exist and are well formed")
+fn secrets_fact(instance: &Instance<'_>, observed: &Observed) -> Fact {
+    let keys = observed.secrets.get(&instance.jwt_secret()).and_then(|secret| Keys::of(secret).tell());
+    let rotating = keys.map(|keys| format!("; {keys}")).unwrap_or_default();
+    Fact::good("Complete", format!("all Secrets exist and are well formed{rotating}"))
 }
 
 fn nothing_yet(what: &str) -> Fact {

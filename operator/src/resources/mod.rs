@@ -231,7 +231,7 @@ impl<'a> Instance<'a> {
 
     /// Name of the Secret with the keys that sign tokens.
     pub fn jwt_secret(&self) -> String {
-        let given = self.spec.jwt.as_ref().map(|jwt| jwt.secret_ref.name.clone());
+        let given = self.spec.jwt.as_ref().and_then(|jwt| Some(jwt.secret_ref.as_ref()?.name.clone()));
         given.unwrap_or_else(|| self.child("jwt"))
     }
 }

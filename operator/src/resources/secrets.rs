@@ -38,7 +38,7 @@ impl Generated {
     pub fn wanted(self, instance: &Instance<'_>) -> bool {
         let spec = instance.spec;
         match self {
-            Self::Jwt => spec.jwt.is_none(),
+            Self::Jwt => spec.jwt.as_ref().is_none_or(|jwt| jwt.secret_ref.is_none()),
             // CloudNativePG makes its own.
             Self::Postgres => spec.manages(Store::Postgres),
             Self::Mongodb => matches!(spec.origin(Store::Mongodb), Origin::Managed | Origin::Operated),

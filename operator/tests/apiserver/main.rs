@@ -8,6 +8,7 @@ mod controller;
 mod definition;
 mod lifecycle;
 mod permissions;
+mod rotation;
 mod stores;
 mod upgrade;
 mod workloads;

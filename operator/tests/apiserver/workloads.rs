@@ -125,3 +125,26 @@ async fn a_pod_template_that_makes_no_sense_is_told_by_its_field() {
     assert_eq!(condition.reason, "ApplyFailed");
     assert!(condition.message.contains("nodeSelektor"), "{}", condition.message);
 }
+
+#[tokio::test]
+async fn a_migration_that_hangs_follows_a_change_and_one_that_is_through_does_not() {
+    let world = World::new().await;
+    world.apply("chat", "{}").await;
+    world.reconcile("chat").await;
+    for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
+        world.pods_ready(Kind::StatefulSet, store).await;
+    }
+    world.reconcile("chat").await;
+    let name = world.names(Kind::Job).await.remove(0);
+    let job = async || world.get(Kind::Job, &name).await.unwrap();
+    let first = job().await["metadata"]["uid"].clone();
+    world.apply("chat", "{auth: {podTemplate: {spec: {tolerations: [{key: x, operator: Exists}]}}}}").await;
+    world.reconcile("chat").await;
+    let second = job().await;
+    assert_ne!(second["metadata"]["uid"], first);
+    assert_eq!(second["spec"]["template"]["spec"]["tolerations"][0]["key"], "x");
+    world.settle("chat").await;
+    world.apply("chat", "{}").await;
+    world.settle("chat").await;
+    assert_eq!(job().await["metadata"]["uid"], second["metadata"]["uid"]);
+}

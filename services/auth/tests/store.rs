@@ -9,6 +9,7 @@ use aether_auth::store::{Changes, Failures, NewSession, NewUser, Own, PasswordCh
 use aether_common::Secret;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use futures::future::join_all;
+use sqlx::Executor as _;
 
 macro_rules! conformance {
     ($($test:ident),* $(,)?) => {
@@ -334,4 +335,36 @@ async fn a_taken_name_is_known_before_it_is_registered(store: Arc<dyn Store>) {
     assert!(store.is_taken("ADA@example.com", "free").await.unwrap());
     assert!(store.is_taken("free@example.com", "ADA").await.unwrap());
     assert!(!store.is_taken("free@example.com", "free").await.unwrap());
+}
+
+/// As a newer version leaves it: with a migration that this one doesn't know.
+const LATER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                     VALUES (9999, 'later', TRUE, '', 0)";
+
+async fn assert_there_is_no_way_back(url: &str) {
+    let database = support::database(&support::env(url));
+    let error = format!("{:#}", database.migrate().await.unwrap_err());
+    assert!(error.contains("migration 9999") && error.contains("a newer version has been here"), "{error}");
+    // Pods of the former version go on while those of the newer one come up.
+    database.open().check().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_older_version_does_not_migrate_what_a_newer_one_has_migrated_but_still_serves_sqlite() {
+    support::on_sqlite(|url| async move {
+        support::database(&support::env(&url)).migrate().await.unwrap();
+        sqlx::SqlitePool::connect(&url).await.unwrap().execute(LATER).await.unwrap();
+        assert_there_is_no_way_back(&url).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_older_version_does_not_migrate_what_a_newer_one_has_migrated_but_still_serves_postgres() {
+    support::on_postgres(|url| async move {
+        support::database(&support::env(&url)).migrate().await.unwrap();
+        sqlx::PgPool::connect(&url).await.unwrap().execute(LATER).await.unwrap();
+        assert_there_is_no_way_back(&url).await;
+    })
+    .await;
 }

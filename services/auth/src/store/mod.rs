@@ -197,6 +197,19 @@ impl Database {
     }
 }
 
+/// Why a schema can't be brought up to date.
+fn explain(error: sqlx::migrate::MigrateError) -> anyhow::Error {
+    let why = match &error {
+        sqlx::migrate::MigrateError::VersionMissing(version) => format!(
+            "the database has migration {version}, which aetherconnect-auth {} doesn't know: a newer version has been \
+             here. Run that version or a newer one, or restore a backup from before it",
+            env!("CARGO_PKG_VERSION")
+        ),
+        _ => "cannot bring the schema up to date".to_owned(),
+    };
+    anyhow::Error::new(error).context(why)
+}
+
 /// The form of an e-mail address or user name in which two that differ by case alone are equal.
 pub(crate) fn key(name: &str) -> String {
     name.to_lowercase()

@@ -49,7 +49,8 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
     let place = || format!("cannot reach PostgreSQL at {}:{} (DATABASE_URL)", options.get_host(), options.get_port());
     // The pool tries again for a while where nobody listens yet.
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.with_context(place)?;
-    migrator().run(&pool).await.context("cannot bring the schema up to date")?;
+    // Strict, unlike the service: going back to an older version must not pass for success.
+    migrator().set_ignore_missing(false).run(&pool).await.map_err(super::explain)?;
     pool.close().await;
     Ok(())
 }

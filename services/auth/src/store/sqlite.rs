@@ -49,7 +49,8 @@ pub(super) async fn migrate(path: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder).with_context(place)?;
     }
     let pool = pool_options().connect_with(options(path).create_if_missing(true)).await.with_context(place)?;
-    migrator().run(&pool).await.context("cannot bring the schema up to date")?;
+    // Strict, unlike the service: going back to an older version must not pass for success.
+    migrator().set_ignore_missing(false).run(&pool).await.map_err(super::explain)?;
     pool.close().await;
     Ok(())
 }
