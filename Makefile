@@ -9,10 +9,10 @@ RESOURCE ?= examples/quickstart.yaml
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-run: ## Start a chat backend at http://localhost:3000, stores embedded (RESOURCE=file.yaml)
+run: ## Start a chat backend with a page to try it at http://localhost:3000, stores embedded (RESOURCE=file.yaml)
 	@command -v cargo >/dev/null || { echo "Rust is missing: get it from https://rustup.rs, then run this again." >&2; exit 1; }
 	cargo build --locked --package aether-cli
-	@exec "$(CARGO_TARGET_DIR)/debug/aetherconnect" run --file "$(RESOURCE)"
+	@PLAYGROUND_SOCKET_IO=$${PLAYGROUND_SOCKET_IO:-$$(scripts/socket-io || true)} exec "$(CARGO_TARGET_DIR)/debug/aetherconnect" run --file "$(RESOURCE)"
 
 test: ## Run all tests that need no cluster, with real stores and a real API server
 	cargo build --locked --workspace --bins

@@ -22,7 +22,7 @@ enum Command {
     /// Ports and limits come from the resource; environment variables of the services (API_GATEWAY_PORT,
     /// RATE_LIMIT_MAX, …) override it.
     Run {
-        /// An AetherConnect resource; one with an empty spec when absent.
+        /// An AetherConnect resource; one for development, with its loose limits, when absent.
         #[arg(short, long, value_name = "RESOURCE.YAML")]
         file: Option<PathBuf>,
         /// Where data and generated secrets are kept [default: aetherconnect/NAME in the user's data folder].

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aether_common::{Env, logging, shutdown};
-use aether_operator::api::{AetherConnect, AetherConnectSpec, parse};
+use aether_operator::api::{AetherConnect, AetherConnectSpec, Environment, parse};
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,8 @@ pub(crate) fn run(file: Option<&Path>, data_dir: Option<PathBuf>) -> anyhow::Res
 
 fn read(file: Option<&Path>) -> anyhow::Result<AetherConnect> {
     let Some(path) = file else {
-        return Ok(AetherConnect::new("chat", AetherConnectSpec::default()));
+        let spec = AetherConnectSpec { environment: Environment::Development, ..AetherConnectSpec::default() };
+        return Ok(AetherConnect::new("chat", spec));
     };
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     parse(&text).with_context(|| format!("{} is not a valid AetherConnect resource", path.display()))
@@ -66,6 +67,7 @@ fn environment(spec: &AetherConnectSpec, data: &DataDir) -> anyhow::Result<Env> 
         .with("DATABASE_URL", data.database("auth.db")?)
         .with("MONGODB_URL", data.database("message.db")?)
         .with("REDIS_ENABLED", false)
+        .with("PLAYGROUND_ENABLED", true)
         // Nothing leaves this machine between the services.
         .with("TLS_CERT_FILE", "")
         .with("TLS_KEY_FILE", "")
@@ -107,7 +109,8 @@ async fn serve(name: &str, env: &Env, data: &DataDir, started: Instant) -> anyho
         gateway.health.until_ready().await;
     };
     tokio::time::timeout(START_LIMIT, ready).await.context("not ready after 30 seconds; the log above says why")?;
-    announce(name, gateway.port, data, started.elapsed());
+    let playground = env.flag("PLAYGROUND_ENABLED", false)?;
+    announce(name, gateway.port, playground, data, started.elapsed());
 
     let (auth, message, gateway) = tokio::join!(
         ended("auth", auth.stopped(), [&stop]),
@@ -134,13 +137,15 @@ async fn ended<const N: usize>(
     result
 }
 
-fn announce(name: &str, port: u16, data: &DataDir, took: Duration) {
+fn announce(name: &str, port: u16, playground: bool, data: &DataDir, took: Duration) {
     let url = format!("http://localhost:{port}");
+    let first = if playground { "playground" } else { "api/docs" };
     println!(
         r#"
 AetherConnect "{name}" is ready at {url} after {:.1} s.
 
-  Open      {url}/api/docs
+  Open      {url}/{first}
+  API       {url}/api/docs
   Sign up   curl {url}/api/auth/register -H 'content-type: application/json' \
               -d '{{"email":"ada@example.com","password":"correct horse","firstName":"Ada","lastName":"Lovelace","username":"ada"}}'
   Chat      the README's "A first chat" does the rest

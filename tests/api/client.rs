@@ -8,10 +8,15 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 pub(crate) fn run(urls: &[String], files: &[&str]) {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/client/run");
-    let output = Command::new(script).env("AETHER_URLS", urls.join(",")).args(files).output().unwrap();
+    node("client/run", files, "AETHER_URLS", urls.join(","));
+}
+
+/// Runs a script that runs tests by Node, from the folder of tests, and fails as it does.
+pub(crate) fn node(script: &str, arguments: &[&str], variable: &str, value: impl AsRef<std::ffi::OsStr>) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+    let output = Command::new(path).env(variable, value).args(arguments).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "tests/client/run ended with {}:\n{text}", output.status);
+    assert!(output.status.success(), "{script} ended with {}:\n{text}", output.status);
 }
 
 fn check(stack: &Stack, files: &[&str]) {

@@ -22,6 +22,7 @@ mod limits;
 mod matrix;
 mod metrics;
 mod outage;
+mod playground;
 mod replicas;
 mod rooms;
 mod rooms_messages;

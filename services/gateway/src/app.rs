@@ -14,8 +14,8 @@ use aether_proto::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config, access::Proxies, connections::Connections, docs::Docs, limits::Limits, metrics::Metrics, proxy::Proxy,
-    upstreams::Upstreams,
+    Config, access::Proxies, connections::Connections, docs::Docs, limits::Limits, metrics::Metrics,
+    playground::Playground, proxy::Proxy, upstreams::Upstreams,
 };
 
 /// Files that aren't connections of clients.
@@ -35,6 +35,7 @@ pub(crate) struct App {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) docs: Arc<Docs>,
     pub(crate) origins: Arc<[String]>,
+    pub(crate) playground: Option<Playground>,
 }
 
 impl App {
@@ -64,6 +65,7 @@ impl App {
             metrics,
             docs: Arc::new(Docs::new()),
             origins: config.origins.clone().into(),
+            playground: config.playground.clone(),
         })
     }
 }

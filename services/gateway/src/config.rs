@@ -13,7 +13,7 @@ use aether_common::{
 use axum::http::Uri;
 use ipnet::IpNet;
 
-use crate::proxy::Host;
+use crate::{playground::Playground, proxy::Host};
 
 /// Some 300 MB of slow clients.
 const MOST_CONNECTIONS: usize = 20_000;
@@ -50,6 +50,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Connections that one address may have open (`MAX_CONNECTIONS_PER_ADDRESS`).
     pub max_connections_per_address: usize,
+    /// A chat client as a page, for a first look (`PLAYGROUND_ENABLED`, `PLAYGROUND_SOCKET_IO`).
+    pub(crate) playground: Option<Playground>,
     /// How long open requests may go on after the signal (`SHUTDOWN_GRACE_SECONDS`).
     pub grace: Duration,
 }
@@ -83,6 +85,7 @@ impl Config {
             login_rate_limit: env.parse("LOGIN_RATE_LIMIT_MAX", login_rate_limit)?,
             rate_window: Duration::from_secs(window),
             trusted_proxies: networks(&env.list("TRUSTED_PROXIES", ""))?,
+            playground: Playground::from_env(env)?,
             grace: shutdown::grace(env)?,
         })
     }

@@ -14,6 +14,7 @@ mod health;
 mod limits;
 mod metrics;
 mod observe;
+mod playground;
 mod proxy;
 mod rooms;
 mod routes;

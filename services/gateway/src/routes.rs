@@ -82,9 +82,14 @@ pub(crate) fn router(app: App) -> Router {
     for path in SOCKET {
         router = router.route(path, any(proxy::pass));
     }
-    router
+    router = router
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "No such URL; see /api/docs") })
-        .layer(middleware::from_fn_with_state(app.clone(), limits::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), limits::guard));
+    if let Some(playground) = &app.playground {
+        // Without the limits: one look at the page is twenty requests, and they cost nothing.
+        router = router.merge(playground.routes());
+    }
+    router
         .layer(cors(&app.origins))
         .layer(middleware::from_fn_with_state(app.clone(), observe::every_request))
         .with_state(app)
