@@ -34,7 +34,7 @@ lint: ## Check format, lints, and that generated files are fresh
 	git diff --exit-code -- crds charts docs || { echo "Generated files were out of date: commit the ones above." >&2; exit 1; }
 	if command -v helm >/dev/null; then helm lint --quiet charts/aetherconnect-operator; else echo "helm is not installed: the chart was not linted"; fi
 
-generate: ## Write the generated files again (CRD, chart CRD, API description)
+generate: ## Write the generated files again (CRD, chart CRD, descriptions of API and socket)
 	scripts/generate
 
 images: ## Build the container images

@@ -23,7 +23,7 @@ fn check(stack: &Stack, files: &[&str]) {
     run(&stack.urls, files);
 }
 
-const ALL: [&str; 6] = ["connect", "rooms", "messages", "typing", "replay", "revocation"];
+const ALL: [&str; 7] = ["asyncapi", "connect", "rooms", "messages", "typing", "replay", "revocation"];
 
 #[test]
 fn the_official_client_gets_every_event_over_embedded_stores() {

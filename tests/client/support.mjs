@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { io } from "socket.io-client";
+import { wrong } from "./description.mjs";
 
 export const urls = process.env.AETHER_URLS.split(",");
 const LIMIT = 10_000;
@@ -42,6 +43,9 @@ export class Client {
     this.socket = socket;
     this.log = [];
     this.waiting = new Set();
+    /** What came, but not as it is described. */
+    this.wrong = [];
+    socket.onAny((event, payload) => this.wrong.push(...wrong(event, payload)));
     const keep = (event, payload) => {
       this.log.push([event, payload]);
       this.waiting.forEach((look) => look());
@@ -81,8 +85,10 @@ export class Client {
     this.socket.emit(event, payload);
   }
 
-  call(event, payload) {
-    return this.socket.timeout(LIMIT).emitWithAck(event, payload);
+  async call(event, payload) {
+    const answer = await this.socket.timeout(LIMIT).emitWithAck(event, payload);
+    this.wrong.push(...wrong(answer?.success ? `${event}_answer` : "refused", answer));
+    return answer;
   }
 
   /** Joins a room's live feed by id or name and gives the room's id. */
@@ -108,8 +114,12 @@ export class Client {
 /** A client that is still connecting; `after` of the test context closes it. */
 export function open(test, auth, { path = "/socket", transports = ["websocket"], url = urls[0] } = {}) {
   const socket = io(url, { path, auth, transports, forceNew: true, reconnection: false });
-  test.after(() => socket.disconnect());
-  return new Client(socket);
+  const client = new Client(socket);
+  test.after(() => {
+    socket.disconnect();
+    assert.deepEqual(client.wrong, []);
+  });
+  return client;
 }
 
 export async function connect(test, user, options = {}) {

@@ -1,4 +1,5 @@
 //! `GET /api/docs`, `GET /api/docs/openapi.json`: what the API is, made from the handlers' own descriptions.
+//! `GET /api/docs/asyncapi.json`: what the socket is, made from the message service's types.
 
 mod html;
 
@@ -18,6 +19,9 @@ use utoipa::{
 
 use crate::{app::App, auth, health, rooms};
 
+/// The message service's word; `make lint` sees that it is what it would say now.
+const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.json");
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -26,7 +30,7 @@ use crate::{app::App, auth, health, rooms};
                        429 says in Retry-After when to come back. 408 is a body that came \
                        too slowly. 503 is an outage: try again after Retry-After seconds. \
                        Socket.IO (protocol 5) is served at the path /socket, with a token from /api/auth/ws-token as \
-                       auth: {token}.",
+                       auth: {token}; its events are described in /api/docs/asyncapi.json.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),
@@ -96,6 +100,8 @@ fn sorted(value: Value) -> Value {
     }
 }
 
+const JSON: [(HeaderName, HeaderValue); 1] = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+
 /// The description in both forms, made once.
 pub(crate) struct Docs {
     description: Bytes,
@@ -119,8 +125,12 @@ pub(crate) async fn page(State(app): State<App>) -> ([(HeaderName, HeaderValue);
 
 /// For programs.
 pub(crate) async fn openapi(State(app): State<App>) -> ([(HeaderName, HeaderValue); 1], Bytes) {
-    let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], app.docs.description.clone())
+    (JSON, app.docs.description.clone())
+}
+
+/// For programs that use the socket.
+pub(crate) async fn asyncapi() -> ([(HeaderName, HeaderValue); 1], &'static str) {
+    (JSON, ASYNCAPI)
 }
 
 #[cfg(test)]

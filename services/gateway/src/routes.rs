@@ -53,6 +53,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/health/detailed",         get(health::detailed)),
         ("/api/docs",                    get(docs::page)),
         ("/api/docs/openapi.json",       get(docs::openapi)),
+        ("/api/docs/asyncapi.json",      get(docs::asyncapi)),
     ]
 }
 

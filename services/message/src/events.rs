@@ -3,10 +3,14 @@
 use aether_common::Error;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use serde_json::json;
 use tokio_util::bytes::Bytes;
 
-use crate::model::{Message, User};
+use crate::{
+    model::{Message, User},
+    payloads::{
+        Confirmed, Connected, Failed, InRoom, MessageBody, MessageFailed, Presence, Refused, SENDING_FAILED, Typing,
+    },
+};
 
 /// Something to send to one client: an Engine.IO packet, written once and shared by all who get it.
 #[derive(Debug, Clone)]
@@ -56,23 +60,6 @@ pub(crate) fn iso(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageBody<'a> {
-    id: &'a str,
-    user_id: &'a str,
-    username: &'a str,
-    room_id: &'a str,
-    content: &'a str,
-    message_type: &'a str,
-    metadata: Option<()>,
-    created_at: String,
-    updated_at: String,
-    seq: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temp_id: Option<&'a str>,
-}
-
 /// A message as in the history, with its number and the sender's `tempId`.
 #[must_use]
 pub(crate) fn new_message(message: &Message) -> Event {
@@ -96,70 +83,65 @@ pub(crate) fn new_message(message: &Message) -> Event {
 /// To the sender's sockets: it is stored.
 #[must_use]
 pub(crate) fn message_confirmed(message: &Message) -> Event {
-    let body = json!({
-        "id": message.id,
-        "tempId": message.client_id.temp_id(),
-        "roomId": message.room_id,
-        "status": "confirmed",
-        "seq": message.seq,
-        "timestamp": iso(message.created_at),
-    });
+    let body = Confirmed {
+        id: &message.id,
+        temp_id: message.client_id.temp_id(),
+        room_id: &message.room_id,
+        status: "confirmed",
+        seq: message.seq,
+        timestamp: iso(message.created_at),
+    };
     Event::named("message_confirmed", &body)
 }
 
 /// To the sending socket: it is not stored. Clients read `error`.
 #[must_use]
 pub(crate) fn message_error(error: &Error, temp_id: Option<&str>) -> Event {
-    let body = json!({
-        "message": "Message could not be sent",
-        "error": error.message,
-        "tempId": temp_id,
-        "timestamp": iso(Utc::now()),
-    });
+    let timestamp = iso(Utc::now());
+    let body = MessageFailed { message: SENDING_FAILED, error: &error.message, temp_id, timestamp };
     Event::named("message_error", &body)
 }
 
 /// `context` names the event that failed.
 #[must_use]
 pub(crate) fn error(message: &str, context: &str) -> Event {
-    Event::named("error", &json!({"message": message, "context": context}))
+    Event::named("error", &Failed { message, context })
 }
 
 /// The answer to a call that failed.
 pub(crate) fn refusal(call: Option<u64>, error: &Error) -> Option<Event> {
-    let body = json!({"success": false, "message": error.message, "error": error.message});
-    Event::answer(call, &body)
+    Event::answer(call, &Refused { success: false, message: &error.message, error: &error.message })
 }
 
 /// The first event of a connection.
 #[must_use]
 pub(crate) fn connected(user: &User) -> Event {
-    Event::named("connected", &json!({"message": "Connected to AetherConnect", "user": user}))
+    Event::named("connected", &Connected { message: "Connected to AetherConnect", user })
 }
 
 /// To the socket that entered.
 #[must_use]
 pub(crate) fn joined_room(name: &str, room: &str) -> Event {
     let message = if name.is_empty() { "Joined direct room".to_owned() } else { format!("Joined room {name}") };
-    Event::named("joined_room", &json!({"message": message, "roomId": room}))
+    Event::named("joined_room", &InRoom { message: &message, room_id: room })
 }
 
 /// To a socket whose live feed has ended.
 #[must_use]
 pub(crate) fn left_room(room: &str) -> Event {
-    Event::named("left_room", &json!({"message": "Left room", "roomId": room}))
+    Event::named("left_room", &InRoom { message: "Left room", room_id: room })
 }
 
 /// To the others in a room: somebody is there now, or isn't any more.
 #[must_use]
 pub(crate) fn presence(user: &User, room: &str, here: bool) -> Event {
     let name = if here { "user_joined" } else { "user_left" };
-    Event::named(name, &json!({"userId": user.id, "username": user.username, "roomId": room}))
+    Event::named(name, &Presence { user_id: &user.id, username: &user.username, room_id: room })
 }
 
 /// To the others in a room.
 #[must_use]
 pub(crate) fn user_typing(user: &User, room: &str, on: bool) -> Event {
-    let body = json!({"userId": user.id, "username": user.username, "roomId": room, "isTyping": on});
+    let body = Typing { user_id: &user.id, username: &user.username, room_id: room, is_typing: on };
     Event::named("user_typing", &body)
 }

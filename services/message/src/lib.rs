@@ -2,6 +2,7 @@
 //!
 //! Dependencies point one way: transports ([`socket`], [`grpc`]) → rules and delivery → the store's trait.
 
+mod asyncapi;
 mod bus;
 mod config;
 mod delivery;
@@ -12,6 +13,7 @@ mod limit;
 mod messages;
 mod metrics;
 mod model;
+mod payloads;
 mod rooms;
 mod socket;
 mod store;
@@ -45,7 +47,7 @@ use crate::{
     store::{Measured, MongoStore, Store},
 };
 
-pub use crate::config::Config;
+pub use crate::{asyncapi::asyncapi_json, config::Config};
 
 /// A service at work.
 pub struct Running {

@@ -1,5 +1,5 @@
 //! The message service's process: `aetherconnect-message` serves, `aetherconnect-message migrate` brings the store's
-//! schema up to date.
+//! schema up to date, `aetherconnect-message asyncapi` prints the description of the socket.
 
 use std::process::ExitCode;
 
@@ -12,13 +12,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
+    let argument = std::env::args().nth(1);
+    if argument.as_deref() == Some("asyncapi") {
+        print!("{}", aether_message::asyncapi_json());
+        return Ok(());
+    }
     let env = Env::process();
     logging::init(&env)?;
     let config = Config::from_env(&env)?;
     net::raise_file_limit();
-    match std::env::args().nth(1).as_deref() {
+    match argument.as_deref() {
         None => aether_message::start(config, shutdown::on_signal()).await?.stopped().await,
         Some("migrate") => aether_message::migrate(&config).await,
-        Some(_) => anyhow::bail!("usage: aetherconnect-message [migrate]"),
+        Some(_) => anyhow::bail!("usage: aetherconnect-message [migrate | asyncapi]"),
     }
 }

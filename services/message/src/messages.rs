@@ -14,7 +14,8 @@ use crate::{
 pub(crate) const LONGEST: usize = 1000;
 /// The longest `tempId`, in characters.
 pub(crate) const LONGEST_TEMP_ID: usize = 128;
-const TYPES: [&str; 3] = ["text", "image", "file"];
+/// What a message may be.
+pub(crate) const TYPES: [&str; 3] = ["text", "image", "file"];
 
 /// How long a batch fights other replicas for numbers.
 const CONTENTION: Duration = Duration::from_millis(2500);

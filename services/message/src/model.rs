@@ -5,6 +5,7 @@ use std::fmt;
 use aether_common::Error;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use mongodb::bson::oid::ObjectId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The room that everybody may enter, made by `migrate`.
@@ -182,7 +183,7 @@ pub(crate) struct Membership {
 }
 
 /// A user as far as this service is concerned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct User {
     /// Decimal digits.
     pub(crate) id: String,

@@ -25,7 +25,8 @@ pub(super) fn page(api: &Value) -> String {
     let mut html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>{title} API</title><style>{STYLE}</style></head><body>\
-         <h1>{title} API {}</h1><p>{}</p><p>For programs: <a href=\"/api/docs/openapi.json\">openapi.json</a></p>",
+         <h1>{title} API {}</h1><p>{}</p><p>For programs: <a href=\"/api/docs/openapi.json\">openapi.json</a>, \
+         and for the socket <a href=\"/api/docs/asyncapi.json\">asyncapi.json</a></p>",
         escape(text(&api["info"]["version"])),
         escape(text(&api["info"]["description"])),
     );

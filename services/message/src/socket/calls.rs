@@ -6,8 +6,7 @@ use std::{
 };
 
 use aether_common::{Code, Error};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::json;
+use serde::de::DeserializeOwned;
 
 use super::{Sockets, packet::Call, session::Session};
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     events::{self, Event},
     messages,
     model::{Draft, Room},
+    payloads::{JoinAnswer, JoinCall, RoomAnswer, RoomCall, SendAnswer, SendCall},
 };
 
 /// The client behind a socket.
@@ -36,28 +36,6 @@ impl Drop for Caller {
         }
         self.sockets.hub.disconnected(&self.subscriber);
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RoomPayload {
-    room_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JoinPayload {
-    room_id: String,
-    after_seq: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SendPayload {
-    room_id: String,
-    content: String,
-    message_type: Option<String>,
-    temp_id: Option<String>,
 }
 
 impl Caller {
@@ -95,7 +73,7 @@ impl Caller {
     }
 
     async fn join_room(&mut self, call: &Call) -> Result<(), Error> {
-        let payload: JoinPayload = parse(call, "{roomId: string, afterSeq?: number}")?;
+        let payload: JoinCall = parse(call, "{roomId: string, afterSeq?: number}")?;
         let room = self.sockets.rooms.join(self.user_id(), &payload.room_id).await?;
         let mut greeting = Some(greeting(&room, call.number));
         let Some(mut have) = payload.after_seq else {
@@ -119,7 +97,7 @@ impl Caller {
     }
 
     async fn leave_room(&mut self, call: &Call) -> Result<(), Error> {
-        let payload: RoomPayload = parse(call, "{roomId: string}")?;
+        let payload: RoomCall = parse(call, "{roomId: string}")?;
         let room = self.sockets.rooms.find(&payload.room_id).await?;
         if self.joined.remove(&room.id) {
             self.sockets.hub.leave(&room.id, &self.subscriber);
@@ -133,7 +111,7 @@ impl Caller {
     }
 
     async fn typing(&mut self, call: &Call, on: bool) -> Result<(), Error> {
-        let payload: RoomPayload = parse(call, "{roomId: string}")?;
+        let payload: RoomCall = parse(call, "{roomId: string}")?;
         let room = self.sockets.rooms.find(&payload.room_id).await?;
         if !self.joined.contains(&room.id) {
             self.sockets.rooms.joined(self.user_id(), &room.id).await?;
@@ -145,7 +123,7 @@ impl Caller {
     }
 
     fn succeed(&self, call: &Call, room: &Room) {
-        if let Some(answer) = Event::answer(call.number, &json!({"success": true, "roomId": room.id})) {
+        if let Some(answer) = Event::answer(call.number, &RoomAnswer { success: true, room_id: &room.id }) {
             self.subscriber.push(answer);
         }
     }
@@ -166,7 +144,7 @@ impl Caller {
     }
 
     async fn checked(&self, call: &Call) -> Result<(Arc<Room>, Draft), Error> {
-        let payload: SendPayload =
+        let payload: SendCall =
             parse(call, "{roomId: string, content: string, messageType?: string, tempId?: string}")?;
         let draft = messages::draft(
             self.subscriber.user.clone(),
@@ -188,7 +166,8 @@ impl Caller {
             match result {
                 Ok(stored) => {
                     let message = &stored.message;
-                    let body = json!({"success": true, "id": message.id, "seq": message.seq, "tempId": temp_id});
+                    let body =
+                        SendAnswer { success: true, id: &message.id, seq: message.seq, temp_id: temp_id.as_deref() };
                     Event::answer(number, &body).into_iter().for_each(|answer| subscriber.push(answer));
                 }
                 Err(error) => {
@@ -216,7 +195,7 @@ fn greeting(room: &Arc<Room>, number: Option<u64>) -> Greeting {
     let room = Arc::clone(room);
     Box::new(move |seq| {
         let mut told = vec![events::joined_room(room.title(), &room.id)];
-        told.extend(Event::answer(number, &json!({"success": true, "roomId": room.id, "seq": seq})));
+        told.extend(Event::answer(number, &JoinAnswer { success: true, room_id: &room.id, seq }));
         told
     })
 }
