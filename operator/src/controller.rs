@@ -76,6 +76,7 @@ async fn run_scope(namespace: Option<&str>, context: Arc<Context>, shutdown: Can
     let writer = reflector::store::Writer::new(kind.clone());
     let store = writer.as_reader();
     context.metrics.count_instances_of(store.clone());
+    context.reconciler.fleet.watch(store.clone());
     let changes = watcher(resources, watcher::Config::default())
         .default_backoff()
         .reflect(writer)

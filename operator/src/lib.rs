@@ -6,6 +6,7 @@
 pub mod api;
 pub mod config;
 pub mod controller;
+pub mod fleet;
 pub mod http;
 pub mod leader;
 pub mod metrics;

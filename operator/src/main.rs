@@ -6,7 +6,7 @@ use std::{
 };
 
 use aether_operator::{
-    api, config::Config, controller, http, leader::Candidate, metrics::Metrics, reconcile::Reconciler,
+    api, config::Config, controller, fleet::Fleet, http, leader::Candidate, metrics::Metrics, reconcile::Reconciler,
     resources::MANAGER,
 };
 use anyhow::Context;
@@ -56,7 +56,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     metrics.leads();
 
     let reporter = Reporter { controller: MANAGER.into(), instance: Some(config.identity.clone()) };
-    let reconciler = Reconciler { recorder: Recorder::new(client.clone(), reporter), client, images: config.images };
+    let reconciler =
+        Reconciler { recorder: Recorder::new(client.clone(), reporter), client, fleet: Fleet::new(config.defaults) };
     let work = controller::run(reconciler, metrics, &config.watch_namespaces, shutdown.clone());
     let late = async {
         shutdown.cancelled().await;

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::{
         api::{Environment, Store},
-        config::Images,
+        config::Defaults,
         resources::{Children, Hashes, Instance, StorePorts},
     };
 
@@ -212,7 +212,8 @@ mod tests {
                     namespace: "team",
                     uid: "u-1",
                     spec: &resource.spec,
-                    images: &Images::default(),
+                    version: "1.0.0".into(),
+                    defaults: &Defaults::default(),
                     hashes: Hashes::default(),
                     store_ports: StorePorts::default(),
                 };

@@ -19,6 +19,9 @@ pub struct AetherConnectStatus {
     /// The version that runs, once all services run it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The version that the instance is being brought to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<String>,
     /// Ready and desired pods of each component.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, ComponentStatus>,

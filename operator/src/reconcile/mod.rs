@@ -24,10 +24,16 @@ use kube::{
 };
 use serde_json::json;
 
-use self::{cluster::Cluster, facts::Facts, read::Observed, rollout::counts, status::Report};
+use self::{
+    cluster::Cluster,
+    facts::{Fact, Facts},
+    read::Observed,
+    rollout::counts,
+    status::Report,
+};
 use crate::{
     api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND},
-    config::Images,
+    fleet::Fleet,
     resources::{Hashes, Instance, Kind, MANAGER, StorePorts, gateway, ingress, route},
 };
 
@@ -77,8 +83,8 @@ impl Error {
 pub struct Reconciler {
     /// The API server.
     pub client: Client,
-    /// Default images.
-    pub images: Images,
+    /// Defaults, and what the other instances do.
+    pub fleet: Fleet,
     /// For Events.
     pub recorder: Recorder,
 }
@@ -108,28 +114,39 @@ impl Reconciler {
         };
         let meta = &resource.metadata;
         let (name, namespace) = (meta.name.as_deref().unwrap_or(""), meta.namespace.as_deref().unwrap_or(""));
+        let previous = resource.status.clone().unwrap_or_default();
+        let (version, waits) = match &resource.spec.version {
+            Some(version) => (version.clone(), None),
+            None => self.fleet.version_for(&format!("{namespace}/{name}"), previous.target_version.as_deref()),
+        };
         let mut instance = Instance {
             name,
             namespace,
             uid: meta.uid.as_deref().unwrap_or(""),
             spec: &resource.spec,
-            images: &self.images,
+            defaults: &self.fleet.defaults,
+            version,
             hashes: Hashes::default(),
             store_ports: StorePorts::default(),
         };
         let cluster = Cluster::new(self.client.clone(), namespace);
         let mut observed = read::read(&cluster, &instance).await?;
 
-        let previous = resource.status.clone().unwrap_or_default();
         let (facts, result) = self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await;
         let rotation_facts = facts.clone();
+        let waits_for_upgrade = waits.is_some();
         let report = Report {
             generation: meta.generation,
-            version: instance.version().to_owned(),
+            version: instance.version.clone(),
             url: Some(url(&instance, &observed)),
             components: components(&instance, &observed),
             facts,
-            paused: resource.spec.paused,
+            held_up: match resource.spec.paused {
+                true => {
+                    Some(Fact::waiting("Paused", "changes wait while spec.paused is true: set it to false to go on"))
+                }
+                false => waits.map(|why| Fact::waiting("WaitingForUpgrade", why)),
+            },
         };
         let status = status::build(report, &previous, &Time(Timestamp::now()));
         let is_ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
@@ -143,6 +160,7 @@ impl Reconciler {
         result?;
         let again = rotated?.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
         let usual = match is_ready {
+            true if waits_for_upgrade => LOOK_AGAIN,
             false if !resource.spec.suspend && !resource.spec.paused => LOOK_AGAIN,
             _ if validate::uses_external_secrets(&instance) => EXTERNAL_SECRETS,
             _ => RESYNC,

@@ -20,15 +20,16 @@ pub struct Report {
     pub components: BTreeMap<String, ComponentStatus>,
     /// The findings.
     pub facts: Facts,
-    /// Whether somebody has stopped reconciling.
-    pub paused: bool,
+    /// Why changes don't go on, although nothing is wrong.
+    pub held_up: Option<Fact>,
 }
 
 /// Builds the status; conditions that didn't change keep their time.
 pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> AetherConnectStatus {
     let (ready, mut progressing, degraded) = summary(&report.facts);
-    if report.paused {
-        progressing = Fact::waiting("Paused", "changes wait while spec.paused is true: set it to false to go on");
+    let is_paused = report.held_up.as_ref().is_some_and(|fact| fact.reason == "Paused");
+    if let Some(fact) = report.held_up {
+        progressing = fact;
     }
     let is_ready = ready.state == State::Good;
     let condition = |kind: &str, fact: &Fact| {
@@ -49,7 +50,8 @@ pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> Aeth
     AetherConnectStatus {
         observed_generation: report.generation,
         url: report.url,
-        version: if is_ready && !report.paused { Some(report.version) } else { previous.version.clone() },
+        version: if is_ready && !is_paused { Some(report.version.clone()) } else { previous.version.clone() },
+        target_version: Some(report.version).filter(|version| !version.is_empty()),
         components: report.components,
         conditions,
     }
@@ -92,10 +94,11 @@ pub fn unreadable(
         url: previous.url.clone(),
         components: previous.components.clone(),
         facts: Facts::new(),
-        paused: false,
+        held_up: None,
     };
     let mut status = build(report, previous, now);
     status.version.clone_from(&previous.version);
+    status.target_version.clone_from(&previous.target_version);
     let wrong = [("Ready", "False"), ("Progressing", "False"), ("Degraded", "True")];
     for (condition, (kind, value)) in status.conditions.iter_mut().zip(wrong) {
         let old = previous.conditions.iter().find(|old| old.type_ == kind && old.status == value);

@@ -30,7 +30,7 @@ pub fn env(instance: &Instance<'_>) -> Vec<Value> {
 
 /// CPU and memory of auth: a password hash takes 19 MiB, and several run at a time.
 pub fn cpu_and_memory(instance: &Instance<'_>) -> Value {
-    resources(instance.spec.auth.resources.as_ref(), "512Mi")
+    resources(instance.resources("auth", instance.spec.auth.resources.as_ref()), "512Mi")
 }
 
 /// The Deployment.

@@ -35,7 +35,7 @@ pub fn deployment(instance: &Instance<'_>) -> Child {
         ports: vec![("http", spec.port), ("metrics", METRICS_PORT)],
         probe_port: "metrics",
         env: env(instance),
-        resources: resources(spec.resources.as_ref(), "256Mi"),
+        resources: resources(instance.resources("gateway", spec.resources.as_ref()), "256Mi"),
         config_hash: &instance.hashes.gateway,
         stores: &[],
     }

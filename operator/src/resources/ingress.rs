@@ -25,7 +25,7 @@ pub fn build(instance: &Instance<'_>) -> Option<Child> {
         },
     });
     body["metadata"]["annotations"] = Value::Object(annotations(spec));
-    if let Some(class) = &spec.class_name {
+    if let Some(class) = spec.class_name.as_ref().or(instance.defaults.ingress_class.as_ref()) {
         body["spec"]["ingressClassName"] = json!(class);
     }
     if let Some(tls) = &spec.tls {

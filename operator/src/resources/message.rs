@@ -27,7 +27,7 @@ pub fn env(instance: &Instance<'_>) -> Vec<Value> {
 
 /// CPU and memory of message.
 pub fn cpu_and_memory(instance: &Instance<'_>) -> Value {
-    resources(instance.spec.message.resources.as_ref(), "512Mi")
+    resources(instance.resources("message", instance.spec.message.resources.as_ref()), "512Mi")
 }
 
 /// The Deployment.

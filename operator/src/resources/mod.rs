@@ -30,8 +30,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    api::{API_VERSION, AetherConnectSpec, Autoscaling, KIND, Origin, PodTemplate, SecretKey, Store},
-    config::Images,
+    api::{API_VERSION, AetherConnectSpec, Autoscaling, KIND, Origin, PodTemplate, Resources, SecretKey, Store},
+    config::Defaults,
 };
 
 /// Who applies: field manager and value of `app.kubernetes.io/managed-by`.
@@ -50,8 +50,10 @@ pub struct Instance<'a> {
     pub uid: &'a str,
     /// What is wanted.
     pub spec: &'a AetherConnectSpec,
-    /// The operator's default images.
-    pub images: &'a Images,
+    /// What the resource leaves open.
+    pub defaults: &'a Defaults,
+    /// The version that is wanted.
+    pub version: String,
     /// Hashes of the Secrets' contents.
     pub hashes: Hashes,
     /// On which ports stores that others run answer.
@@ -194,13 +196,13 @@ impl<'a> Instance<'a> {
             "auth" => &image.auth,
             _ => &image.message,
         };
-        let registry = image.registry.as_deref().unwrap_or(&self.images.registry).trim_end_matches('/');
-        given.clone().unwrap_or_else(|| format!("{registry}/{service}:{}", self.version()))
+        let registry = image.registry.as_deref().unwrap_or(&self.defaults.images.registry).trim_end_matches('/');
+        given.clone().unwrap_or_else(|| format!("{registry}/{service}:{}", self.version))
     }
 
-    /// The version that is wanted.
-    pub fn version(&self) -> &str {
-        self.spec.version.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"))
+    /// CPU and memory of a component: what the resource gives, or else the operator's configuration.
+    pub fn resources(&self, component: &str, given: Option<&'a Resources>) -> Option<&'a Resources> {
+        given.or_else(|| self.defaults.resources.get(component))
     }
 
     /// How many pods there should be, given what the resource asks for.

@@ -25,7 +25,7 @@ pub fn build(instance: &Instance<'_>) -> Vec<Child> {
     let secret = instance.child("mongodb");
     ManagedStore {
         component: "mongodb",
-        image: spec.image.clone().unwrap_or_else(|| instance.images.mongodb.clone()),
+        image: spec.image.clone().unwrap_or_else(|| instance.defaults.images.mongodb.clone()),
         port: PORT,
         args: Vec::new(),
         env: vec![
@@ -37,7 +37,7 @@ pub fn build(instance: &Instance<'_>) -> Vec<Child> {
         scratch: vec!["/tmp", "/data/configdb"],
         // While the image prepares the database, it listens on the loopback address only.
         probe: store::tcp_probe(),
-        resources: store::resources(spec.resources.as_ref(), "1Gi"),
+        resources: store::resources(instance.resources("mongodb", spec.resources.as_ref()), "1Gi"),
         config_hash: None,
     }
     .build(instance)
@@ -54,7 +54,7 @@ fn operated(instance: &Instance<'_>) -> Option<Child> {
             "resources": {"requests": {"storage": spec.storage.size}},
         },
     });
-    if let Some(class) = &spec.storage.class_name {
+    if let Some(class) = store::storage_class(instance, &spec.storage) {
         volume["spec"]["storageClassName"] = json!(class);
     }
     let user = json!({

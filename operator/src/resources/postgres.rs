@@ -23,7 +23,7 @@ pub fn build(instance: &Instance<'_>) -> Vec<Child> {
     let data = "/var/lib/postgresql/data";
     ManagedStore {
         component: "postgres",
-        image: spec.image.clone().unwrap_or_else(|| instance.images.postgres.clone()),
+        image: spec.image.clone().unwrap_or_else(|| instance.defaults.images.postgres.clone()),
         port: PORT,
         args: Vec::new(),
         env: vec![
@@ -38,7 +38,7 @@ pub fn build(instance: &Instance<'_>) -> Vec<Child> {
         scratch: vec!["/tmp", "/var/run/postgresql"],
         // By address: while the image prepares the database, it listens on a socket only.
         probe: json!({"exec": {"command": ["pg_isready", "-q", "-h", "127.0.0.1", "-U", USER, "-d", USER]}}),
-        resources: store::resources(spec.resources.as_ref(), "512Mi"),
+        resources: store::resources(instance.resources("postgres", spec.resources.as_ref()), "512Mi"),
         config_hash: None,
     }
     .build(instance)
@@ -49,7 +49,7 @@ fn operated(instance: &Instance<'_>) -> Option<Child> {
     let spec = instance.spec.postgres.as_ref()?.cloud_native_pg.as_ref()?;
     let name = instance.child("postgres");
     let mut storage = json!({"size": spec.storage.size});
-    if let Some(class) = &spec.storage.class_name {
+    if let Some(class) = store::storage_class(instance, &spec.storage) {
         storage["storageClass"] = json!(class);
     }
     let mut body = json!({

@@ -20,7 +20,7 @@ pub fn build(instance: &Instance<'_>) -> Vec<Child> {
     let spec = instance.spec.redis.as_ref().and_then(|spec| spec.managed.clone()).unwrap_or_default();
     ManagedStore {
         component: "redis",
-        image: spec.image.clone().unwrap_or_else(|| instance.images.redis.clone()),
+        image: spec.image.clone().unwrap_or_else(|| instance.defaults.images.redis.clone()),
         port: PORT,
         args: vec!["--requirepass", "$(REDIS_PASSWORD)", "--save", "", "--appendonly", "no"],
         env: vec![secret_var("REDIS_PASSWORD", &instance.child("redis"), "password")],
@@ -28,7 +28,7 @@ pub fn build(instance: &Instance<'_>) -> Vec<Child> {
         storage: None,
         scratch: vec!["/tmp"],
         probe: store::tcp_probe(),
-        resources: store::resources(spec.resources.as_ref(), "256Mi"),
+        resources: store::resources(instance.resources("redis", spec.resources.as_ref()), "256Mi"),
         config_hash: Some(&instance.hashes.redis),
     }
     .build(instance)

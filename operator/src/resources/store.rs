@@ -136,10 +136,15 @@ fn claim(instance: &Instance<'_>, component: &str, storage: &Storage) -> Value {
             "resources": {"requests": {"storage": storage.size}},
         },
     });
-    if let Some(class) = &storage.class_name {
+    if let Some(class) = storage_class(instance, storage) {
         claim["spec"]["storageClassName"] = json!(class);
     }
     claim
+}
+
+/// The class of a volume: what the resource gives, or else the operator's configuration, or else the cluster's default.
+pub fn storage_class<'a>(instance: &Instance<'a>, storage: &'a Storage) -> Option<&'a String> {
+    storage.class_name.as_ref().or(instance.defaults.storage_class.as_ref())
 }
 
 /// Name of the claim with a managed store's data.

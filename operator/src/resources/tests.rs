@@ -25,13 +25,14 @@ fn spec(yaml: &str) -> AetherConnectSpec {
 }
 
 fn with<T>(yaml: &str, check: impl FnOnce(&Instance<'_>) -> T) -> T {
-    let (spec, images) = (spec(yaml), Images::default());
+    let (spec, defaults) = (spec(yaml), Defaults::default());
     check(&Instance {
         name: "chat",
         namespace: "team",
         uid: "u-1",
         spec: &spec,
-        images: &images,
+        version: spec.version.clone().unwrap_or_else(|| defaults.version().to_owned()),
+        defaults: &defaults,
         hashes: Hashes::default(),
         store_ports: StorePorts { postgres: vec![5432], mongodb: vec![27017], redis: vec![6379] },
     })

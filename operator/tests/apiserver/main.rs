@@ -6,6 +6,7 @@
 mod conditions;
 mod controller;
 mod definition;
+mod fleet;
 mod lifecycle;
 mod permissions;
 mod rotation;

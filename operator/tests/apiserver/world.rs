@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aether_operator::{
     api::{self, AetherConnect},
-    config::Images,
+    fleet::Fleet,
     reconcile::{self, Reconciler},
     resources::Kind,
 };
@@ -41,7 +41,7 @@ impl World {
         let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().metadata.name.unwrap();
         let reconciler = Reconciler {
             client: client.clone(),
-            images: Images::default(),
+            fleet: Fleet::default(),
             recorder: Recorder::new(client.clone(), "test".into()),
         };
         Self { client, namespace, reconciler }

@@ -15,7 +15,7 @@ fn report(facts: &[(Condition, Fact)]) -> Report {
         url: None,
         components: BTreeMap::new(),
         facts: facts.iter().cloned().collect(),
-        paused: false,
+        held_up: None,
     }
 }
 
@@ -44,7 +44,11 @@ fn the_first_thing_that_is_wrong_stands_in_ready() {
 #[test]
 fn a_paused_instance_is_as_ready_as_what_runs() {
     let facts = [(Condition::Auth, Fact::good("Available", "here"))];
-    let status = build(Report { paused: true, ..report(&facts) }, &AetherConnectStatus::default(), &at(1));
+    let status = build(
+        Report { held_up: Some(Fact::waiting("Paused", "")), ..report(&facts) },
+        &AetherConnectStatus::default(),
+        &at(1),
+    );
     assert_eq!(get(&status, "Ready").status, "True");
     assert_eq!(get(&status, "Progressing").reason, "Paused");
     assert_eq!(status.version, None, "the version that is wanted may not run yet");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::*;
-use crate::{api::AetherConnectSpec, config::Images};
+use crate::{api::AetherConnectSpec, config::Defaults};
 
 fn secret(values: &[(&str, &str)]) -> Secret {
     Secret {
@@ -22,13 +22,14 @@ fn check(secrets_there: &[(&str, Secret)]) -> Result<Hashes, Vec<Problem>> {
           redis: {disabled: true}, jwt: {secretRef: {name: keys}}}",
     )
     .unwrap();
-    let images = Images::default();
+    let defaults = Defaults::default();
     let instance = Instance {
         name: "chat",
         namespace: "team",
         uid: "u-1",
         spec: &spec,
-        images: &images,
+        version: "1.0.0".into(),
+        defaults: &defaults,
         hashes: Hashes::default(),
         store_ports: StorePorts::default(),
     };
@@ -105,13 +106,14 @@ fn hosts_are_told_from_nonsense() {
 #[test]
 fn a_secret_of_somebody_else_is_left_alone() {
     let spec = AetherConnectSpec::default();
-    let images = Images::default();
+    let defaults = Defaults::default();
     let instance = Instance {
         name: "chat",
         namespace: "team",
         uid: "u-1",
         spec: &spec,
-        images: &images,
+        version: "1.0.0".into(),
+        defaults: &defaults,
         hashes: Hashes::default(),
         store_ports: StorePorts::default(),
     };
