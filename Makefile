@@ -31,10 +31,10 @@ lint: ## Check format, lints, and that generated files are fresh
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	scripts/generate
-	git diff --exit-code -- crds charts docs || { echo "Generated files were out of date: commit the ones above." >&2; exit 1; }
+	git diff --exit-code -- crds charts docs clients || { echo "Generated files were out of date: commit the ones above." >&2; exit 1; }
 	if command -v helm >/dev/null; then helm lint --quiet charts/aetherconnect-operator; else echo "helm is not installed: the chart was not linted"; fi
 
-generate: ## Write the generated files again (CRD, chart CRD, descriptions of API and socket)
+generate: ## Write the generated files again (CRD, chart CRD, descriptions of API and socket, TypeScript types)
 	scripts/generate
 
 images: ## Build the container images

@@ -1,5 +1,5 @@
 //! The official JavaScript client against each kind of backend: starts one and hands its URLs to `tests/client/run`.
-use aether_tests::{Options, Stack, Store};
+use aether_tests::{Options, Stack, Store, program};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -24,6 +24,11 @@ fn check(stack: &Stack, files: &[&str]) {
 }
 
 const ALL: [&str; 7] = ["asyncapi", "connect", "rooms", "messages", "typing", "replay", "revocation"];
+
+#[test]
+fn the_client_package_goes_on_over_cuts_restarts_and_ended_sessions() {
+    node("../clients/typescript/run", &[], "AETHERCONNECT_PROGRAM", program("aetherconnect"));
+}
 
 #[test]
 fn the_official_client_gets_every_event_over_embedded_stores() {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import {
-  Backend, DESKTOP, PHONE, closeBrowser, heard, log, logIn, newRoom, openWindow, say, signUp, state, unique, untilLive,
+  DESKTOP, Laptop, PHONE, closeBrowser, heard, log, logIn, newRoom, openWindow, say, signUp, state, unique, untilLive,
 } from "./support.mjs";
 
 after(closeBrowser);
@@ -11,7 +11,7 @@ const shots = process.env.BROWSER_SCREENSHOTS;
 const shoot = (page, name) => shots && page.screenshot({ path: `${shots}/${name}.png` });
 
 test("somebody new signs up, is in a room at once, and two windows chat", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   const [a, b] = [await openWindow(t, backend), await openWindow(t, backend, { ...DESKTOP, colorScheme: "dark" })];
   await shoot(a, "welcome");
   const [ada, grace] = [await signUp(a, unique("ada")), await signUp(b, unique("grace"))];
@@ -34,7 +34,7 @@ test("somebody new signs up, is in a room at once, and two windows chat", async 
 });
 
 test("one who was offline misses nothing, and what was written offline is sent once", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   const [a, b] = [await openWindow(t, backend), await openWindow(t, backend)];
   await signUp(a);
   await signUp(b);
@@ -61,7 +61,7 @@ test("one who was offline misses nothing, and what was written offline is sent o
 });
 
 test("a backend that is killed in the middle and started again loses nothing and doubles nothing", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   const [a, b] = [await openWindow(t, backend), await openWindow(t, backend)];
   await signUp(a);
   await signUp(b);
@@ -78,7 +78,7 @@ test("a backend that is killed in the middle and started again loses nothing and
 });
 
 test("a message that is refused says why, and can be tried again", async (t) => {
-  const backend = await Backend.start(t, { MESSAGE_RATE_LIMIT_PER_MINUTE: "1" });
+  const backend = await Laptop.start(t, { MESSAGE_RATE_LIMIT_PER_MINUTE: "1" });
   const page = await openWindow(t, backend);
   await signUp(page);
   await say(page, "first");
@@ -93,7 +93,7 @@ test("a message that is refused says why, and can be tried again", async (t) => 
 });
 
 test("it can be used on a phone: nothing is cut off, and rooms and people are a tap away", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   const [phone, other] = [await openWindow(t, backend, PHONE), await openWindow(t, backend)];
   await shoot(phone, "phone-welcome");
   const me = await signUp(phone);
@@ -119,7 +119,7 @@ test("it can be used on a phone: nothing is cut off, and rooms and people are a 
 });
 
 test("it can be used by the keyboard alone", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   const page = await openWindow(t, backend);
   const username = unique("keys");
   const { keyboard } = page;
@@ -161,14 +161,14 @@ async function tabTo(page, selector, key) {
 }
 
 test("everything that can be used has a name, and text can be read in both colour schemes", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   for (const colorScheme of ["light", "dark"]) {
     const page = await openWindow(t, backend, { ...DESKTOP, colorScheme });
     assert.deepEqual(await page.evaluate(unnamed), []);
     assert.deepEqual(await page.evaluate(faint), []);
     await signUp(page);
-    await say(page, "to be read");
-    await heard(page, "to be read");
+    await say(page, `to be read by ${colorScheme}`);
+    await heard(page, `to be read by ${colorScheme}`);
     assert.deepEqual(await page.evaluate(unnamed), []);
     assert.deepEqual(await page.evaluate(faint), []);
   }
@@ -207,7 +207,7 @@ function faint() {
 }
 
 test("a reload stays logged in, a session that ends elsewhere asks for the password again", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   const page = await openWindow(t, backend);
   const username = await signUp(page);
   await say(page, "still here after a reload");
@@ -224,7 +224,7 @@ test("a reload stays logged in, a session that ends elsewhere asks for the passw
 });
 
 test("what was said before the last fifty messages can be asked for", async (t) => {
-  const backend = await Backend.start(t);
+  const backend = await Laptop.start(t);
   const page = await openWindow(t, backend);
   await signUp(page);
   await newRoom(page);
@@ -242,14 +242,14 @@ test("what was said before the last fifty messages can be asked for", async (t) 
 });
 
 test("looking at the page uses up nothing of what an address may ask for", async (t) => {
-  const backend = await Backend.start(t, { RATE_LIMIT_MAX: "25" });
+  const backend = await Laptop.start(t, { RATE_LIMIT_MAX: "25" });
   const page = await openWindow(t, backend);
   for (let looks = 0; looks < 5; looks++) await page.reload();
   await signUp(page);
 });
 
 test("without the Socket.IO client the page says what is missing and how to get it", async (t) => {
-  const backend = await Backend.start(t, { PLAYGROUND_SOCKET_IO: "" });
+  const backend = await Laptop.start(t, { PLAYGROUND_SOCKET_IO: "" });
   const page = await openWindow(t, backend);
   await page.getByRole("heading", { name: "The Socket.IO client is missing" }).waitFor();
   await page.getByText("PLAYGROUND_SOCKET_IO").waitFor();

@@ -1,12 +1,10 @@
-// A backend that a test may stop, and people in windows of a real browser.
+// People in windows of a real browser.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { Laptop } from "../tools/laptop.mjs";
+
+export { Laptop };
 
 export const LIMIT = 15_000;
 const PASSWORD = "correct horse battery";
@@ -14,55 +12,6 @@ export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 export const PHONE = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 
 export const unique = (prefix) => `${prefix}_${randomBytes(4).toString("hex")}`;
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-/** `aetherconnect run`, with its data in a folder of its own; `environment` adds to what it is told. */
-export class Backend {
-  static async start(t, environment = {}) {
-    const backend = new Backend();
-    backend.data = await mkdtemp(join(tmpdir(), "aether-browser-"));
-    backend.environment = environment;
-    backend.port = await freePort();
-    // Not by the name of localhost, at which Socket.IO's client doesn't heed what the browser says of the network.
-    backend.url = `http://127.0.0.1:${backend.port}`;
-    await backend.start();
-    t.after(async () => {
-      await backend.stop("SIGKILL");
-      await rm(backend.data, { recursive: true, force: true });
-    });
-    return backend;
-  }
-
-  async start() {
-    const names = ["METRICS_PORT", "AUTH_SERVICE_GRPC_PORT", "AUTH_SERVICE_HTTP_PORT", "MESSAGE_SERVICE_HTTP_PORT", "MESSAGE_SERVICE_GRPC_PORT"];
-    const env = {
-      ...process.env,
-      ...Object.fromEntries(names.map((name) => [name, "0"])),
-      API_GATEWAY_PORT: String(this.port),
-      LOG_LEVEL: "warn",
-      ...this.environment,
-    };
-    this.process = spawn(process.env.AETHERCONNECT_PROGRAM, ["run", "--data-dir", this.data], { env, stdio: ["ignore", "pipe", "inherit"] });
-    this.ended = new Promise((done) => this.process.once("exit", done));
-    let printed = "";
-    await new Promise((done, fail) => {
-      this.process.stdout.on("data", (data) => (printed += data).includes("is ready at") && done());
-      this.ended.then((code) => fail(new Error(`aetherconnect run ended with ${code}: ${printed}`)));
-    });
-  }
-
-  async stop(signal = "SIGTERM") {
-    this.process.kill(signal);
-    await this.ended;
-  }
-}
 
 let browser;
 export async function launch() {

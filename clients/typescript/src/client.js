@@ -7,7 +7,6 @@ import { Session } from "./session.js";
 export { ApiError } from "./http.js";
 
 /**
- * @import { io } from "socket.io-client"
  * @import { State } from "./connection.js"
  * @import { Connected, Failed } from "./events.js"
  *
@@ -17,6 +16,8 @@ export { ApiError } from "./http.js";
  * @property {() => Promise<string | null>} [login] asked for a new access token when there is none or the server
  *   refuses it; `null` where somebody has to log in first
  * @property {string[]} [transports] of Socket.IO, by default the websocket alone
+ * @property {number} [answerLimit] how long the server may leave a call unanswered before the connection is given up,
+ *   in milliseconds
  *
  * @typedef {{state: State, connected: Connected, error: Failed}} ClientEvents
  */
@@ -34,9 +35,11 @@ export class AetherClient extends Emitter {
   /** @type {Set<Room>} */
   #rooms = new Set();
 
-  /** @param {Options & {io: io}} options */
-  constructor({ io, url, token = null, login = async () => null, transports = ["websocket"] }) {
+  /** @param {Options & {io: typeof import("socket.io-client").io}} options */
+  constructor(options) {
     super();
+    const { io, url, token = null, login = async () => null } = options;
+    const { transports = ["websocket"], answerLimit = 15_000 } = options;
     this.#session = new Session(token, login);
     this.api = new Api(url, this.#session);
     this.#connection = new Connection(
@@ -50,6 +53,7 @@ export class AetherClient extends Emitter {
           reconnection: false,
         }),
       () => this.api.wsToken(),
+      answerLimit,
     );
     this.#connection.on("state", (state) => {
       if (state.name !== "connected") this.#rooms.forEach((room) => room.disconnected());
@@ -93,7 +97,7 @@ export class AetherClient extends Emitter {
    * @returns {Room}
    */
   join(key, { afterSeq, last = 50 } = {}) {
-    const room = new Room(key, this.api, { afterSeq, last });
+    const room = new Room(key, this.#connection, this.api, { afterSeq, last });
     this.#rooms.add(room);
     room.on("ended", () => this.#rooms.delete(room));
     const socket = this.#connection.socket;

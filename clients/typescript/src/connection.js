@@ -14,8 +14,6 @@ import { ApiError } from "./http.js";
  * @typedef {{lasted: boolean, reason: string, retryAfter?: number, signedOut?: boolean}} End how a connection ended
  */
 
-/** How long the server may take to answer a call before the connection is given up, in milliseconds. */
-const ANSWER_LIMIT = 15_000;
 const FIRST_DELAY = 300;
 const MOST_DELAY = 10_000;
 
@@ -29,6 +27,7 @@ export class Connection extends Emitter {
   state = { name: "closed" };
   #open;
   #wsToken;
+  #answerLimit;
   /** @type {AetherSocket | null} */
   #socket = null;
   /** Which run of the loop is the one that is wanted. */
@@ -39,11 +38,13 @@ export class Connection extends Emitter {
   /**
    * @param {(token: string) => AetherSocket} open makes a socket that neither connects nor reconnects by itself
    * @param {() => Promise<string>} wsToken
+   * @param {number} answerLimit in milliseconds
    */
-  constructor(open, wsToken) {
+  constructor(open, wsToken, answerLimit) {
     super();
     this.#open = open;
     this.#wsToken = wsToken;
+    this.#answerLimit = answerLimit;
   }
 
   open() {
@@ -67,6 +68,25 @@ export class Connection extends Emitter {
   /** The socket, where it is connected. */
   get socket() {
     return this.state.name === "connected" ? this.#socket : null;
+  }
+
+  /**
+   * Sends an event and waits for the answer. Rejects when the connection ends before it comes; a connection that
+   * leaves a call unanswered is given up.
+   * @param {AetherSocket} socket
+   * @param {"join_room" | "send_message"} event
+   * @param {object} payload
+   * @returns {Promise<any>}
+   */
+  async call(socket, event, payload) {
+    // One that isn't connected would keep the event, and send it at a time that nobody chose.
+    if (!socket.connected) throw new Error("not connected");
+    try {
+      return await socket.timeout(this.#answerLimit).emitWithAck(event, /** @type {any} */ (payload));
+    } catch (error) {
+      socket.disconnect();
+      throw error;
+    }
   }
 
   /** @param {number} run */
@@ -97,7 +117,7 @@ export class Connection extends Emitter {
     if (run !== this.#run) return { lasted: false, reason: "closed" };
     const socket = (this.#socket = this.#open(token));
     return new Promise((done) => {
-      const silent = setTimeout(() => over(false, "no answer"), ANSWER_LIMIT);
+      const silent = setTimeout(() => over(false, "no answer"), this.#answerLimit);
       /** @param {boolean} lasted @param {string} reason */
       const over = (lasted, reason) => {
         clearTimeout(silent);
@@ -143,25 +163,9 @@ export class Connection extends Emitter {
 }
 
 /**
- * Sends an event and waits for the answer. Rejects when the connection ends before it comes; a connection that leaves
- * a call unanswered is given up.
- * @param {AetherSocket} socket
- * @param {"join_room" | "send_message"} event
- * @param {object} payload
- * @returns {Promise<any>}
+ * Doubles with each failure, and is spread so that many clients don't come back all at once.
+ * @param {number} failures
  */
-export async function call(socket, event, payload) {
-  // One that isn't connected would keep the event, and send it at a time that nobody chose.
-  if (!socket.connected) throw new Error("not connected");
-  try {
-    return await socket.timeout(ANSWER_LIMIT).emitWithAck(event, /** @type {any} */ (payload));
-  } catch (error) {
-    socket.disconnect();
-    throw error;
-  }
-}
-
-/** Doubles with each failure, and is spread so that many clients don't come back all at once. @param {number} failures */
 function delay(failures) {
   return Math.min(FIRST_DELAY * 2 ** failures, MOST_DELAY) * (0.5 + Math.random() / 2);
 }

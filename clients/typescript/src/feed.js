@@ -1,10 +1,10 @@
-/** @import { NewMessage } from "./events.js" */
+/** @import { Message } from "./events.js" */
 
 /** One room's messages in their one order, each once. It does no I/O. */
 export class Feed {
   /** The number of the last message that was given out. */
   last;
-  /** What came before its turn, by number. @type {Map<number, NewMessage>} */
+  /** What came before its turn, by number. @type {Map<number, Message>} */
   #held = new Map();
 
   /** @param {number} last only what comes after this message is wanted */
@@ -19,8 +19,8 @@ export class Feed {
 
   /**
    * Takes a message and gives out those whose turn it is now.
-   * @param {NewMessage} message
-   * @returns {NewMessage[]}
+   * @param {Message} message
+   * @returns {Message[]}
    */
   offer(message) {
     if (message.seq <= this.last) return [];

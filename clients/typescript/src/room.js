@@ -1,11 +1,10 @@
-import { call } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { Feed } from "./feed.js";
 
 /**
- * @import { NewMessage } from "./events.js"
+ * @import { Message } from "./events.js"
  * @import { Api, Schemas } from "./http.js"
- * @import { AetherSocket } from "./connection.js"
+ * @import { AetherSocket, Connection } from "./connection.js"
  *
  * A message of one's own, until it is stored or refused. A refused one may be tried again by {@link Room.retry}.
  * @typedef {object} Sending
@@ -20,7 +19,7 @@ import { Feed } from "./feed.js";
  * who is seen in the room, and who types there, changed. `live`: the feed has begun, or goes on after a
  * cut; what was missed up to `seq` comes now, and what is newer as it is said.
  * `ended`: it won't go on, since the membership ended or the server refused.
- * @typedef {{message: NewMessage, sending: Sending, here: Map<string, string>, typing: Map<string, string>,
+ * @typedef {{message: Message, sending: Sending, here: Map<string, string>, typing: Map<string, string>,
  *   live: {roomId: string, seq: number}, ended: {reason: string}}} RoomEvents
  */
 
@@ -39,6 +38,7 @@ export class Room extends Emitter {
   here = new Map();
   /** Users that type, by id: their names. @type {Map<string, string>} */
   typing = new Map();
+  #connection;
   #api;
   /** How to begin: after this message, or with so many of the newest. @type {{afterSeq?: number, last: number}} */
   #start;
@@ -60,12 +60,14 @@ export class Room extends Emitter {
 
   /**
    * @param {string} key id or name
+   * @param {Connection} connection
    * @param {Api} api
    * @param {{afterSeq?: number, last: number}} start
    */
-  constructor(key, api, start) {
+  constructor(key, connection, api, start) {
     super();
     this.id = key;
+    this.#connection = connection;
     this.#api = api;
     this.#start = start;
   }
@@ -93,7 +95,10 @@ export class Room extends Emitter {
     return this.retry(sending);
   }
 
-  /** Sends a refused message again; if it was stored after all, it isn't stored a second time. @param {Sending} sending */
+  /**
+   * Sends a refused message again; if it was stored after all, it isn't stored a second time.
+   * @param {Sending} sending
+   */
   retry(sending) {
     if (sending.state === "stored" || this.#outbox.has(sending.tempId)) return sending;
     this.#outbox.set(sending.tempId, sending);
@@ -181,7 +186,7 @@ export class Room extends Emitter {
     this.#entering = socket;
     try {
       if (!this.#feed && !(await this.#begin(socket))) return;
-      const answer = await call(socket, "join_room", { roomId: this.id, afterSeq: this.lastSeq });
+      const answer = await this.#connection.call(socket, "join_room", { roomId: this.id, afterSeq: this.lastSeq });
       if (this.#ended) return;
       if (!answer.success) return this.#end(answer.message);
       this.#replayed = answer.seq;
@@ -198,7 +203,7 @@ export class Room extends Emitter {
   /** Learns the room's id and where the feed begins. @param {AetherSocket} socket */
   async #begin(socket) {
     const { afterSeq, last } = this.#start;
-    const answer = await call(socket, "join_room", { roomId: this.id });
+    const answer = await this.#connection.call(socket, "join_room", { roomId: this.id });
     if (answer.success) {
       this.id = answer.roomId;
       this.#feed = new Feed(afterSeq ?? Math.max(0, answer.seq - last));
@@ -208,12 +213,12 @@ export class Room extends Emitter {
     return answer.success;
   }
 
-  /** @param {NewMessage} message @param {AetherSocket} socket */
+  /** @param {Message} message @param {AetherSocket} socket */
   #take(message, socket) {
     if (!this.#feed) return;
     for (const next of this.#feed.offer(message)) {
       this.#seen.add(next.id);
-      const own = next.tempId === undefined ? undefined : this.#outbox.get(next.tempId);
+      const own = this.#outbox.get(next.tempId ?? "");
       if (own) this.#stored(own, next.seq);
       if (this.#live && next.seq > this.#replayed) this.#see(() => this.here.set(next.userId, next.username));
       this.emit("message", next);
@@ -226,7 +231,7 @@ export class Room extends Emitter {
     const { tempId, content, messageType } = sending;
     const payload = { roomId: this.id, content, tempId, ...(messageType && { messageType }) };
     try {
-      const answer = await call(socket, "send_message", payload);
+      const answer = await this.#connection.call(socket, "send_message", payload);
       if (answer.success) return this.#stored(sending, answer.seq);
       this.#outbox.delete(tempId);
       this.#change(sending, "refused", answer.error);

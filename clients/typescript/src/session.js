@@ -21,7 +21,7 @@ export class Session {
    * @returns {Promise<string | null>}
    */
   async renew(refused) {
-    if (this.token !== refused) return this.token;
+    if (!this.#renewing && this.token !== refused) return this.token;
     this.#renewing ??= this.#ask().finally(() => (this.#renewing = null));
     return this.#renewing;
   }
