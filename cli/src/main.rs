@@ -1,6 +1,7 @@
 //! The `aetherconnect` command: a chat backend from a resource file, and what goes with it.
 
 mod data;
+mod plan;
 mod run;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -29,22 +30,32 @@ enum Command {
         #[arg(long, value_name = "DIR", env = "AETHERCONNECT_DATA_DIR")]
         data_dir: Option<PathBuf>,
     },
+    /// Show what applying resources would create, change and delete, and change nothing.
+    ///
+    /// By dry runs on the API server. Exits with 0 when nothing would change, with 2 when something would, with 1 on
+    /// an error. The operator's defaults (DEFAULT_VERSION, IMAGE_REGISTRY, …) are taken from the environment.
+    Plan(plan::Arguments),
     /// Print the custom resource definition.
     Crds,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Run { file, data_dir } => run::run(file.as_deref(), data_dir),
-        Command::Crds => crds(),
+        Command::Run { file, data_dir } => run::run(file.as_deref(), data_dir).map(|()| ExitCode::SUCCESS),
+        Command::Plan(arguments) => block_on(plan::run(&arguments)),
+        Command::Crds => crds().map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 fn crds() -> anyhow::Result<()> {

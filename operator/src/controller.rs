@@ -25,7 +25,7 @@ use kube::{
         controller::{Action, Config},
         predicates,
         reflector::{self, ObjectRef},
-        utils::PredicateConfig,
+        utils::{Predicate, PredicateConfig},
         watcher,
     },
 };
@@ -82,7 +82,10 @@ async fn run_scope(namespace: Option<&str>, context: Arc<Context>, shutdown: Can
         .reflect(writer)
         .applied_objects()
         // What the operator itself writes, the status, is no reason to reconcile.
-        .predicate_filter(predicates::generation, PredicateConfig::default());
+        .predicate_filter(
+            predicates::generation.combine(predicates::annotations).combine(predicates::labels),
+            PredicateConfig::default(),
+        );
     let controller = Controller::for_stream_with(changes, store, kind)
         .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
         .graceful_shutdown_on(shutdown.cancelled_owned())

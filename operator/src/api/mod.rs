@@ -25,7 +25,7 @@ pub use exposure::{
 pub use operated::{CloudNativePg, MongodbCommunity, RedisReplication};
 pub use parse::{ParseError, parse, parse_all};
 pub use policy::NetworkPolicySpec;
-pub use status::{AetherConnectStatus, ComponentStatus};
+pub use status::{AetherConnectStatus, ComponentStatus, PlanStatus};
 pub use stores::{
     CaKey, ConnectionKeys, ExternalStore, JwtSpec, ManagedRedis, ManagedStore, MongodbSpec, Origin, PostgresSpec,
     RedisSpec, RotationSpec, SecretKey, SecretName, Storage, Store, StoreTls,

@@ -22,6 +22,9 @@ pub struct AetherConnectStatus {
     /// The version that the instance is being brought to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<String>,
+    /// Changes that wait for approval, when the resource has the annotation `aetherconnect.io/plan: "true"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
     /// Ready and desired pods of each component.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, ComponentStatus>,
@@ -29,6 +32,16 @@ pub struct AetherConnectStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// Changes that wait for approval.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PlanStatus {
+    /// The value of the annotation `aetherconnect.io/approve` that lets them happen.
+    pub id: String,
+    /// `create`, `update` or `delete`, kind and name of each object.
+    pub changes: Vec<String>,
 }
 
 /// Pods of one component.

@@ -13,7 +13,7 @@ use crate::resources::{Child, Instance, Kind, MANAGER, hash};
 
 /// On every applied object: the hash of what was applied. Comparing it tells whether something was taken out of the
 /// desired object since; comparing the object itself tells whether somebody changed it.
-const APPLIED_HASH: &str = "aetherconnect.io/applied-hash";
+pub const APPLIED_HASH: &str = "aetherconnect.io/applied-hash";
 
 /// Whether the live object is what was built.
 pub fn is_current(live: &Value, child: &Child) -> bool {
@@ -47,7 +47,7 @@ pub async fn ensure(
 
 /// The number of pods that the operator owned until now and no longer sets: an apply without it would take it back to
 /// one, until an autoscaler looks. None at zero, where autoscalers don't look.
-fn let_go_of_replicas(live: &Value, child: &Child) -> Option<i64> {
+pub fn let_go_of_replicas(live: &Value, child: &Child) -> Option<i64> {
     if child.kind != Kind::Deployment || child.body["spec"].get("replicas").is_some() {
         return None;
     }
@@ -58,7 +58,7 @@ fn let_go_of_replicas(live: &Value, child: &Child) -> Option<i64> {
 }
 
 /// Server-side apply would take over an object of the same name, whoever made it.
-async fn refuse_foreign(cluster: &Cluster, instance: &Instance<'_>, child: &Child) -> Result<(), Error> {
+pub async fn refuse_foreign(cluster: &Cluster, instance: &Instance<'_>, child: &Child) -> Result<(), Error> {
     match cluster.get(child.kind, &child.name).await? {
         // Ours, without its labels: applying puts them back.
         Some(live) if is_owned(&live, instance) => Ok(()),
@@ -77,7 +77,7 @@ fn stamped(child: &Child) -> Value {
 pub fn problem(condition: Condition, error: &Error) -> Problem {
     let reason = match error {
         Error::NameTaken { .. } => "NameTaken",
-        Error::Request { .. } | Error::Malformed(_) => "ApplyFailed",
+        Error::Request { .. } | Error::Malformed(_) | Error::Unreadable(_) => "ApplyFailed",
     };
     Problem::new(condition, reason, error.to_string())
 }

@@ -54,6 +54,17 @@ impl Cluster {
         to_value(applied.map_err(Error::during("apply", &child.name))?)
     }
 
+    /// What an object would become if it were applied.
+    pub async fn dry_run(&self, child: &Child) -> Result<Value, Error> {
+        let params = PatchParams {
+            dry_run: true,
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::apply(MANAGER).force()
+        };
+        let applied = self.api(child.kind).patch(&child.name, &params, &Patch::Apply(&child.body)).await;
+        to_value(applied.map_err(Error::during("dry-run", &child.name))?)
+    }
+
     /// Makes somebody else a second owner of a Deployment's number of pods, so that it stays when the operator lets go.
     pub async fn hand_over_replicas(&self, name: &str, replicas: i64) -> Result<(), Error> {
         let resource = Kind::Deployment.resource();

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod credentials;
 pub mod events;
 pub mod facts;
+pub mod plan;
 pub mod prune;
 pub mod read;
 pub mod rollout;
@@ -26,13 +27,13 @@ use serde_json::json;
 
 use self::{
     cluster::Cluster,
-    facts::{Fact, Facts},
+    facts::{Fact, Facts, State},
     read::Observed,
     rollout::counts,
     status::Report,
 };
 use crate::{
-    api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND},
+    api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND, PlanStatus},
     fleet::Fleet,
     resources::{Hashes, Instance, Kind, MANAGER, StorePorts, gateway, ingress, route},
 };
@@ -65,6 +66,9 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// A resource that isn't what its definition says.
+    #[error("the resource can't be read: {0}")]
+    Unreadable(String),
     /// An object of an unexpected form.
     #[error("unexpected object: {0}")]
     Malformed(#[from] serde_json::Error),
@@ -132,39 +136,29 @@ impl Reconciler {
         let cluster = Cluster::new(self.client.clone(), namespace);
         let mut observed = read::read(&cluster, &instance).await?;
 
-        let (facts, result) = self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await;
-        let rotation_facts = facts.clone();
-        let waits_for_upgrade = waits.is_some();
+        let (pending, held_up) = hold(&resource, &instance, &observed, waits);
+        let (facts, result) = match pending {
+            Some(_) => (steps::look(&instance, &observed), Ok(())),
+            None => self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await,
+        };
+        let rotated = match (&result, &held_up) {
+            (Ok(()), None) => rotation::advance(&cluster, &resource, &instance, &observed, &facts).await,
+            _ => Ok(None),
+        };
+        let usual = pause(&instance, &facts, held_up.as_ref());
         let report = Report {
             generation: meta.generation,
             version: instance.version.clone(),
             url: Some(url(&instance, &observed)),
             components: components(&instance, &observed),
             facts,
-            held_up: match resource.spec.paused {
-                true => {
-                    Some(Fact::waiting("Paused", "changes wait while spec.paused is true: set it to false to go on"))
-                }
-                false => waits.map(|why| Fact::waiting("WaitingForUpgrade", why)),
-            },
+            plan: pending,
+            held_up,
         };
         let status = status::build(report, &previous, &Time(Timestamp::now()));
-        let is_ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
-        let rotated = match &result {
-            Ok(()) if !instance.spec.paused => {
-                rotation::advance(&cluster, &resource, &instance, &observed, &rotation_facts).await
-            }
-            _ => Ok(None),
-        };
         self.write_status(object, &previous, status).await?;
         result?;
         let again = rotated?.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-        let usual = match is_ready {
-            true if waits_for_upgrade => LOOK_AGAIN,
-            false if !resource.spec.suspend && !resource.spec.paused => LOOK_AGAIN,
-            _ if validate::uses_external_secrets(&instance) => EXTERNAL_SECRETS,
-            _ => RESYNC,
-        };
         Ok(again.map_or(usual, |again| again.min(usual)))
     }
 
@@ -265,6 +259,46 @@ fn url(instance: &Instance<'_>, observed: &Observed) -> String {
         Some(address) => format!("http://{address}:{}", instance.spec.gateway.port),
         None => gateway::url(instance),
     }
+}
+
+/// The plan that waits for approval, if any, and why changes don't go on although nothing is wrong.
+fn hold(
+    resource: &AetherConnect,
+    instance: &Instance<'_>,
+    observed: &Observed,
+    waits: Option<String>,
+) -> (Option<PlanStatus>, Option<Fact>) {
+    if resource.spec.paused {
+        let message = "changes wait while spec.paused is true: set it to false to go on";
+        return (None, Some(Fact::waiting("Paused", message)));
+    }
+    let note = |key: &str| resource.metadata.annotations.as_ref()?.get(key).map(String::as_str);
+    let pending = match note(plan::PLAN) {
+        Some("true") => plan::pending(instance, observed, note(plan::APPROVE)),
+        _ => None,
+    };
+    let held_up = match &pending {
+        Some(plan) => Some(Fact::waiting("WaitingForApproval", approval(instance.name, plan))),
+        None => waits.map(|why| Fact::waiting("WaitingForUpgrade", why)),
+    };
+    (pending, held_up)
+}
+
+/// After how long to look again when nothing happens before.
+fn pause(instance: &Instance<'_>, facts: &Facts, held_up: Option<&Fact>) -> Duration {
+    let all_is_well = facts.values().all(|fact| fact.state == State::Good);
+    match held_up {
+        Some(fact) if fact.reason == "WaitingForUpgrade" => LOOK_AGAIN,
+        None if !all_is_well && !instance.spec.suspend => LOOK_AGAIN,
+        _ if validate::uses_external_secrets(instance) => EXTERNAL_SECRETS,
+        _ => RESYNC,
+    }
+}
+
+/// What somebody has to do for a plan to be carried out.
+fn approval(name: &str, plan: &PlanStatus) -> String {
+    let (count, key, id) = (plan.changes.len(), plan::APPROVE, &plan.id);
+    format!("{count} changes in status.plan wait for `kubectl annotate --overwrite ac {name} {key}={id}`")
 }
 
 /// Ready and desired pods of everything that has pods.

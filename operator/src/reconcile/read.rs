@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What there is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The resource's children, by kind and name.
     pub children: BTreeMap<(Kind, String), Value>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time};
 
 use super::facts::{Condition, Fact, Facts, State};
-use crate::api::{AetherConnectStatus, ComponentStatus};
+use crate::api::{AetherConnectStatus, ComponentStatus, PlanStatus};
 
 /// What the status is made from.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Report {
     pub components: BTreeMap<String, ComponentStatus>,
     /// The findings.
     pub facts: Facts,
+    /// Changes that wait for approval.
+    pub plan: Option<PlanStatus>,
     /// Why changes don't go on, although nothing is wrong.
     pub held_up: Option<Fact>,
 }
@@ -27,7 +29,8 @@ pub struct Report {
 /// Builds the status; conditions that didn't change keep their time.
 pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> AetherConnectStatus {
     let (ready, mut progressing, degraded) = summary(&report.facts);
-    let is_paused = report.held_up.as_ref().is_some_and(|fact| fact.reason == "Paused");
+    let holds_back = |fact: &Fact| fact.reason == "Paused" || fact.reason == "WaitingForApproval";
+    let is_paused = report.held_up.as_ref().is_some_and(holds_back);
     if let Some(fact) = report.held_up {
         progressing = fact;
     }
@@ -52,6 +55,7 @@ pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> Aeth
         url: report.url,
         version: if is_ready && !is_paused { Some(report.version.clone()) } else { previous.version.clone() },
         target_version: Some(report.version).filter(|version| !version.is_empty()),
+        plan: report.plan,
         components: report.components,
         conditions,
     }
@@ -94,6 +98,7 @@ pub fn unreadable(
         url: previous.url.clone(),
         components: previous.components.clone(),
         facts: Facts::new(),
+        plan: None,
         held_up: None,
     };
     let mut status = build(report, previous, now);

@@ -9,6 +9,7 @@ mod definition;
 mod fleet;
 mod lifecycle;
 mod permissions;
+mod plan;
 mod rotation;
 mod stores;
 mod upgrade;

@@ -15,6 +15,7 @@ fn report(facts: &[(Condition, Fact)]) -> Report {
         url: None,
         components: BTreeMap::new(),
         facts: facts.iter().cloned().collect(),
+        plan: None,
         held_up: None,
     }
 }
