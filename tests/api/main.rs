@@ -33,6 +33,7 @@ mod slow;
 mod socket;
 mod stores;
 mod tls;
+mod traces;
 
 use aether_tests::{Api, Options, Stack};
 use serde_json::{Value, json};

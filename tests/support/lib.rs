@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::unwrap_used)]
 
 mod cable;
+mod collector;
 mod database;
 mod http;
 mod json;
@@ -22,6 +23,7 @@ mod wait;
 mod websocket;
 
 pub use cable::Cable;
+pub use collector::{Collector, Span};
 pub use http::{Answer, Api};
 pub use json::assert_json;
 pub use laptop::Laptop;

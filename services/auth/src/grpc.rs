@@ -10,7 +10,6 @@ use prost_types::Timestamp;
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
-use tracing::Instrument as _;
 
 use crate::{
     accounts::{Accounts, LoggedIn, Registration},
@@ -27,14 +26,8 @@ pub(crate) struct Grpc {
     pub(crate) stop: CancellationToken,
 }
 
-/// Does one call's work; every log line of it carries the request id.
-async fn answer<T>(
-    method: &'static str,
-    metadata: &Metadata,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<Response<T>, Status> {
-    let span = tracing::info_span!("call", method, request_id = %metadata.request_id);
-    async { work.await.map(Response::new).map_err(Status::from) }.instrument(span).await
+async fn answer<T>(work: impl Future<Output = Result<T, Error>>) -> Result<Response<T>, Status> {
+    work.await.map(Response::new).map_err(Status::from)
 }
 
 fn open<T>(request: Request<T>) -> (Metadata, T) {
@@ -53,7 +46,7 @@ impl AuthService for Grpc {
 
     async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::SessionResponse>, Status> {
         let client = Client::from_metadata(request.metadata());
-        let (metadata, wanted) = open(request);
+        let wanted = request.into_inner();
         let wanted = Registration {
             email: wanted.email,
             password: Secret::new(wanted.password),
@@ -62,15 +55,15 @@ impl AuthService for Grpc {
             username: wanted.username,
         };
         let work = async { Ok(session(self.accounts.register(wanted, &client).await?)) };
-        answer("Register", &metadata, work).await
+        answer(work).await
     }
 
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::SessionResponse>, Status> {
         let client = Client::from_metadata(request.metadata());
-        let (metadata, given) = open(request);
+        let given = request.into_inner();
         let password = Secret::new(given.password);
         let work = async { Ok(session(self.accounts.log_in(&given.email, password, &client).await?)) };
-        answer("Login", &metadata, work).await
+        answer(work).await
     }
 
     async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>, Status> {
@@ -80,7 +73,7 @@ impl AuthService for Grpc {
             self.sessions.log_out(&caller).await?;
             Ok(pb::LogoutResponse { session_id: caller.claims.sid })
         };
-        answer("Logout", &metadata, work).await
+        answer(work).await
     }
 
     async fn validate_token(
@@ -105,7 +98,7 @@ impl AuthService for Grpc {
                 session_id: caller.claims.sid,
             })
         };
-        answer("ValidateToken", &metadata, work).await
+        answer(work).await
     }
 
     async fn get_profile(
@@ -114,7 +107,7 @@ impl AuthService for Grpc {
     ) -> Result<Response<pb::ProfileResponse>, Status> {
         let (metadata, _) = open(request);
         let work = async { Ok(profile(self.caller(&metadata).await?.user)) };
-        answer("GetProfile", &metadata, work).await
+        answer(work).await
     }
 
     async fn update_profile(
@@ -128,7 +121,7 @@ impl AuthService for Grpc {
                 Changes { first_name: wanted.first_name, last_name: wanted.last_name, username: wanted.username };
             Ok(profile(self.accounts.update(&caller, changes).await?))
         };
-        answer("UpdateProfile", &metadata, work).await
+        answer(work).await
     }
 
     async fn get_users(&self, request: Request<pb::GetUsersRequest>) -> Result<Response<pb::GetUsersResponse>, Status> {
@@ -139,7 +132,7 @@ impl AuthService for Grpc {
             let public = |user: User| pb::PublicUser { id: user.id.to_string(), username: user.username };
             Ok(pb::GetUsersResponse { users: users.into_iter().map(public).collect() })
         };
-        answer("GetUsers", &metadata, work).await
+        answer(work).await
     }
 
     async fn create_web_socket_token(
@@ -152,7 +145,7 @@ impl AuthService for Grpc {
             let token = self.sessions.websocket_token(&caller)?;
             Ok(pb::CreateWebSocketTokenResponse { token: token.expose().to_owned() })
         };
-        answer("CreateWebSocketToken", &metadata, work).await
+        answer(work).await
     }
 
     async fn change_password(
@@ -167,7 +160,7 @@ impl AuthService for Grpc {
             let revoked = self.accounts.change_password(&caller, current, new, &client).await?;
             Ok(pb::ChangePasswordResponse { revoked: revoked.into_iter().map(revoked_session).collect() })
         };
-        answer("ChangePassword", &metadata, work).await
+        answer(work).await
     }
 
     async fn list_sessions(
@@ -187,7 +180,7 @@ impl AuthService for Grpc {
             });
             Ok(pb::ListSessionsResponse { sessions: sessions.collect() })
         };
-        answer("ListSessions", &metadata, work).await
+        answer(work).await
     }
 
     async fn revoke_session(
@@ -199,7 +192,7 @@ impl AuthService for Grpc {
             let caller = self.caller(&metadata).await?;
             Ok(revoked_sessions(self.sessions.revoke(&caller, Own::One(&wanted.session_id)).await?))
         };
-        answer("RevokeSession", &metadata, work).await
+        answer(work).await
     }
 
     async fn revoke_sessions(
@@ -212,7 +205,7 @@ impl AuthService for Grpc {
             let which = if wanted.include_current { Own::All } else { Own::AllBut(&caller.claims.sid) };
             Ok(revoked_sessions(self.sessions.revoke(&caller, which).await?))
         };
-        answer("RevokeSessions", &metadata, work).await
+        answer(work).await
     }
 
     async fn watch_revocations(

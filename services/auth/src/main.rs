@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use aether_auth::{Config, store::Database};
-use aether_common::{Env, logging, shutdown};
+use aether_common::{Env, shutdown, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -13,11 +13,17 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let env = Env::process();
-    logging::init(&env)?;
+    let telemetry = telemetry::init(&env, "aetherconnect-auth")?;
+    let ended = serve_or_migrate(&env).await;
+    telemetry.end().await;
+    ended
+}
+
+async fn serve_or_migrate(env: &Env) -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
-        None => aether_auth::start(Config::from_env(&env)?, shutdown::on_signal()).await?.stopped().await,
+        None => aether_auth::start(Config::from_env(env)?, shutdown::on_signal()).await?.stopped().await,
         // It needs no keys.
-        Some("migrate") => Database::from_env(&env)?.migrate().await,
+        Some("migrate") => Database::from_env(env)?.migrate().await,
         Some(_) => anyhow::bail!("usage: aetherconnect-auth [migrate]"),
     }
 }

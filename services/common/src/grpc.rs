@@ -141,8 +141,7 @@ where
         })
         .transpose()?;
     let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(crate::net::tune));
-    let health_name = service_name(&health_service);
-    let calls = Calls::new(registry, &[S::NAME, health_name])?;
+    let calls = Calls::new(registry, S::NAME)?;
     let mut server = Server::builder();
     if let Some(tls) = tls {
         server = server.tls_config(tls.grpc().clone()).context("TLS_CERT_FILE, TLS_KEY_FILE or TLS_CLIENT_CA_FILE")?;
@@ -161,10 +160,6 @@ where
         .await;
     mirror.abort();
     Ok(served?)
-}
-
-fn service_name<S: NamedService>(_: &S) -> &'static str {
-    S::NAME
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod net;
 pub mod revocation;
 pub mod secret;
 pub mod shutdown;
+pub mod telemetry;
 pub mod tls;
 pub mod tokens;
 

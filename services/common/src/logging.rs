@@ -1,35 +1,62 @@
 //! Structured logs on standard error.
 
-use tracing_subscriber::EnvFilter;
+use opentelemetry_sdk::trace::SdkTracer;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry,
+    filter::{FilterExt as _, Targets, filter_fn},
+    fmt::layer,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 use crate::{Env, env::ConfigError};
 
 /// Starts logging as `LOG_LEVEL` (`error` … `trace`, or a filter such as `info,aether_auth=debug`; default `info`) and
 /// `LOG_FORMAT` (`json` or `text`; default `json`) say. A second call in one process does nothing.
 pub fn init(env: &Env) -> Result<(), ConfigError> {
-    let level = env.text("LOG_LEVEL", "info");
-    // A lone word that is no level would be taken for the name of a module, and silence all the rest.
-    let lone = !level.contains(['=', ',']);
-    if lone && level.parse::<tracing_subscriber::filter::LevelFilter>().is_err() {
-        let mend = "use error, warn, info, debug, trace or a filter such as info,aether_auth=debug";
-        return Err(ConfigError::Invalid("LOG_LEVEL", level, mend.into()));
-    }
-    let filter =
-        EnvFilter::try_new(&level).map_err(|e| ConfigError::Invalid("LOG_LEVEL", level.clone(), e.to_string()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Only the first call of a process takes hold; tests and the one-process mode call it more than once.
-    let _ = match env.text("LOG_FORMAT", "json").as_str() {
-        "json" => builder.json().flatten_event(true).with_current_span(true).try_init(),
-        "text" => builder
-            .compact()
-            .with_target(false)
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init(),
+    start(env, None)
+}
+
+/// As [`init`], with a tracer that gets this program's own spans, whatever the level of logs.
+pub(crate) fn start(env: &Env, tracer: Option<SdkTracer>) -> Result<(), ConfigError> {
+    let filter = filter(env)?;
+    let log = layer().with_writer(std::io::stderr);
+    let log = match env.text("LOG_FORMAT", "json").as_str() {
+        "json" => log.json().flatten_event(true).with_current_span(true).boxed(),
+        "text" => {
+            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            log.compact().with_target(false).with_ansi(colours).boxed()
+        }
         other => {
             return Err(ConfigError::Invalid("LOG_FORMAT", other.to_owned(), "use json or text".into()));
         }
     };
+    let registry = Registry::default();
+    // Only the first call of a process takes hold; tests and the one-process mode call it more than once.
+    let _ = match tracer {
+        None => registry.with(log).with(filter).try_init(),
+        Some(tracer) => {
+            let spans = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+            // Lines of the log stay in the log.
+            let own = Targets::new().with_target("aether", LevelFilter::INFO);
+            let own = filter_fn(|metadata| metadata.is_span()).and(own);
+            let own = spans.with_tracked_inactivity(false).with_filter(own);
+            registry.with(log.with_filter(filter)).with(own).try_init()
+        }
+    };
     Ok(())
+}
+
+fn filter(env: &Env) -> Result<EnvFilter, ConfigError> {
+    let level = env.text("LOG_LEVEL", "info");
+    // A lone word that is no level would be taken for the name of a module, and silence all the rest.
+    let lone = !level.contains(['=', ',']);
+    if lone && level.parse::<LevelFilter>().is_err() {
+        let mend = "use error, warn, info, debug, trace or a filter such as info,aether_auth=debug";
+        return Err(ConfigError::Invalid("LOG_LEVEL", level, mend.into()));
+    }
+    EnvFilter::try_new(&level).map_err(|e| ConfigError::Invalid("LOG_LEVEL", level.clone(), e.to_string()))
 }
 
 #[cfg(test)]

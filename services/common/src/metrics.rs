@@ -6,6 +6,9 @@ use prometheus::{
     process_collector::ProcessCollector,
     proto::MetricFamily,
 };
+use tracing::Instrument as _;
+
+use crate::telemetry;
 
 /// Seconds that a call or a look into a store may take.
 pub const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -66,7 +69,12 @@ impl StoreTimes {
     /// Waits for an operation and notes how long it took.
     pub async fn note<T, E>(&self, operation: &'static str, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let since = std::time::Instant::now();
-        let done = work.await;
+        let done = if telemetry::is_on() {
+            let name = format!("store {operation}");
+            work.instrument(tracing::info_span!("store", otel.name = name, otel.kind = "client")).await
+        } else {
+            work.await
+        };
         let result = if done.is_ok() { "ok" } else { "failed" };
         self.0.with_label_values(&[operation, result]).observe(since.elapsed().as_secs_f64());
         done

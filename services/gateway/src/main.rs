@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aether_common::{Env, logging, shutdown};
+use aether_common::{Env, shutdown, telemetry};
 use aether_gateway::{Config, openapi_json, start};
 
 #[tokio::main]
@@ -14,8 +14,10 @@ async fn run() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => {
             let env = Env::process();
-            logging::init(&env)?;
-            start(Config::from_env(&env)?, shutdown::on_signal()).await?.stopped().await
+            let telemetry = telemetry::init(&env, "aetherconnect-gateway")?;
+            let ended = serve(&env).await;
+            telemetry.end().await;
+            ended
         }
         Some("openapi") => {
             print!("{}", openapi_json());
@@ -23,4 +25,8 @@ async fn run() -> anyhow::Result<()> {
         }
         Some(_) => anyhow::bail!("usage: aetherconnect-gateway [openapi]"),
     }
+}
+
+async fn serve(env: &Env) -> anyhow::Result<()> {
+    start(Config::from_env(env)?, shutdown::on_signal()).await?.stopped().await
 }

@@ -7,14 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aether_common::grpc;
+use aether_common::{grpc, telemetry};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field::Empty};
 use uuid::Uuid;
 
 use crate::{
@@ -36,17 +36,30 @@ pub(crate) async fn every_request(State(app): State<App>, mut request: Request, 
         route: request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned(),
     };
     request.extensions_mut().insert(context.clone());
-    let span = tracing::info_span!("request", request_id = %context.request_id);
+    let span = span(&seen, &context, request.headers());
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
     if chunked {
         // It may have had a length as well, by which a proxy before us sees another end of it than we do. The HTTP
         // library goes by the chunks and doesn't tell, so nothing behind any chunked request is read.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     add_headers(response.headers_mut(), &context, https);
+    let status = response.status();
+    telemetry::ended(&span, "http.response.status_code", i64::from(status.as_u16()), status.is_server_error());
     seen.note(&app, &context, response.status(), start.elapsed());
     response
+}
+
+/// What every line of the log that belongs to a request carries; nothing for probes, which come all the time.
+fn span(seen: &Seen, context: &Context, headers: &HeaderMap) -> Span {
+    if routes::is_health(&seen.path) {
+        return Span::none();
+    }
+    let request_id = &context.request_id;
+    let span = tracing::info_span!("request", request_id, otel.name = Empty, otel.kind = Empty);
+    telemetry::serves(&span, headers, || format!("{} {}", seen.method(), seen.route));
+    span
 }
 
 fn context(app: &App, request: &Request) -> Context {
@@ -95,13 +108,16 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&self, app: &App, context: &Context, status: StatusCode, took: Duration) {
-        let status = status.as_u16();
-        // Anyone may make up a method; a label must not grow with them.
-        let method = match self.method.as_str() {
+    /// Anyone may make up a method; a label must not grow with them.
+    fn method(&self) -> &str {
+        match self.method.as_str() {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH") => known,
             _ => "other",
-        };
+        }
+    }
+
+    fn note(&self, app: &App, context: &Context, status: StatusCode, took: Duration) {
+        let (status, method) = (status.as_u16(), self.method());
         app.metrics.answered(&self.route, method, status, took);
         let (path, request_id, ms) = (&self.path, &context.request_id, took.as_millis() as u64);
         let user = context.user.get().map_or("-", String::as_str);

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use aether_common::{Env, logging, net, shutdown};
+use aether_common::{Env, net, shutdown, telemetry};
 use aether_message::Config;
 
 #[tokio::main]
@@ -18,8 +18,14 @@ async fn run() -> anyhow::Result<()> {
         return Ok(());
     }
     let env = Env::process();
-    logging::init(&env)?;
-    let config = Config::from_env(&env)?;
+    let telemetry = telemetry::init(&env, "aetherconnect-message")?;
+    let ended = serve_or_migrate(&env, argument).await;
+    telemetry.end().await;
+    ended
+}
+
+async fn serve_or_migrate(env: &Env, argument: Option<String>) -> anyhow::Result<()> {
+    let config = Config::from_env(env)?;
     net::raise_file_limit();
     match argument.as_deref() {
         None => aether_message::start(config, shutdown::on_signal()).await?.stopped().await,

@@ -18,9 +18,13 @@ use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
+use tracing::{Instrument as _, Span, field::Empty};
 
-use crate::metrics::SECONDS;
+use super::is_request_id;
+use crate::{metrics::SECONDS, telemetry};
 
+/// Asked for by probes and callers, again and again.
+const HEALTH: &str = "grpc.health.v1.Health";
 /// The label of a call whose method there isn't: anybody may make one up, and labels must not grow with them.
 const UNKNOWN: &str = "unknown";
 
@@ -39,9 +43,23 @@ struct Method {
     seconds: Histogram,
 }
 
+impl Method {
+    /// What every line of the log that belongs to a call of it carries; nothing for probes, which come all the time.
+    fn span(&self, headers: &HeaderMap) -> Span {
+        if self.service == HEALTH {
+            return Span::none();
+        }
+        let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+        let request_id = request_id.filter(|id| is_request_id(id)).unwrap_or("-");
+        let span = tracing::info_span!("call", method = self.name, request_id, otel.name = Empty, otel.kind = Empty);
+        telemetry::serves(&span, headers, || format!("{}/{}", self.service, self.name));
+        span
+    }
+}
+
 impl Calls {
-    /// Registers the metrics of a server of these services.
-    pub(super) fn new(registry: &Registry, services: &[&str]) -> anyhow::Result<Arc<Self>> {
+    /// Registers the metrics of a server of a service, and of its health.
+    pub(super) fn new(registry: &Registry, wanted: &str) -> anyhow::Result<Arc<Self>> {
         let labels = ["grpc_type", "grpc_service", "grpc_method"];
         let help = "Time from a call to the end of its answer, by method.";
         let seconds = HistogramOpts::new("grpc_server_handling_seconds", help).buckets(SECONDS.to_vec());
@@ -60,7 +78,7 @@ impl Calls {
             for file in FileDescriptorSet::decode(set).context("the services' descriptors")?.file {
                 for service in &file.service {
                     let full = format!("{}.{}", file.package(), service.name());
-                    if !services.contains(&full.as_str()) {
+                    if ![wanted, HEALTH].contains(&full.as_str()) {
                         continue;
                     }
                     for rpc in &service.method {
@@ -73,9 +91,10 @@ impl Calls {
         Ok(Arc::new(Self { methods, unknown: method("unary", UNKNOWN, UNKNOWN), handled }))
     }
 
-    fn begin(self: &Arc<Self>, path: &str) -> Call {
+    fn begin(self: &Arc<Self>, path: &str, headers: &HeaderMap) -> Call {
         let method = Arc::clone(self.methods.get(path).unwrap_or(&self.unknown));
-        Call { calls: Arc::clone(self), method, since: Instant::now(), code: Code::Cancelled }
+        let span = method.span(headers);
+        Call { calls: Arc::clone(self), method, span, since: Instant::now(), code: Code::Cancelled }
     }
 }
 
@@ -83,6 +102,7 @@ impl Calls {
 struct Call {
     calls: Arc<Calls>,
     method: Arc<Method>,
+    span: Span,
     since: Instant,
     code: Code,
 }
@@ -98,6 +118,9 @@ impl Drop for Call {
         let Method { kind, service, name, seconds } = &*self.method;
         self.calls.handled.with_label_values(&[kind, service.as_str(), name, code_name(self.code)]).inc();
         seconds.observe(self.since.elapsed().as_secs_f64());
+        use Code::{DataLoss, DeadlineExceeded, Internal, Unavailable, Unimplemented, Unknown};
+        let fault = matches!(self.code, Unknown | DeadlineExceeded | Unimplemented | Internal | Unavailable | DataLoss);
+        telemetry::ended(&self.span, "rpc.grpc.status_code", self.code as i64, fault);
     }
 }
 
@@ -157,9 +180,10 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let mut call = self.calls.begin(request.uri().path());
-        let answer = self.inner.call(request);
-        Box::pin(async move {
+        let mut call = self.calls.begin(request.uri().path(), request.headers());
+        let span = call.span.clone();
+        let answer = span.in_scope(|| self.inner.call(request));
+        let noted = async move {
             let response = answer.await?;
             Ok(match status(response.headers()) {
                 // A refusal has its status at once, anything else behind its messages.
@@ -169,7 +193,8 @@ where
                 }
                 None => response.map(|body| Body::new(Answer { body, call })),
             })
-        })
+        };
+        Box::pin(noted.instrument(span))
     }
 }
 
@@ -230,7 +255,7 @@ mod tests {
     impl Server {
         fn new() -> Self {
             let registry = Registry::new();
-            let layer = NoteCalls(Calls::new(&registry, &["aetherconnect.auth.v1.AuthService"]).unwrap());
+            let layer = NoteCalls(Calls::new(&registry, "aetherconnect.auth.v1.AuthService").unwrap());
             Self { registry, layer }
         }
 

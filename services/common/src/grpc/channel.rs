@@ -27,7 +27,7 @@ use super::{
     replicas::{Failure, Replica, Replicas},
     targets::{Host, Targets},
 };
-use crate::{net, tls};
+use crate::{net, telemetry, tls};
 
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(1);
 const RECONNECT: Duration = Duration::from_millis(100);
@@ -76,6 +76,7 @@ impl Service<Request<Body>> for Channel {
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let replicas = Arc::clone(&self.replicas);
         request.headers_mut().entry("grpc-timeout").or_insert(GRPC_TIMEOUT);
+        telemetry::pass_on(request.headers_mut());
         Box::pin(async move {
             let late = |_| Err(Status::deadline_exceeded("no answer in time"));
             timeout(DEADLINE, send(&replicas, request)).await.unwrap_or_else(late)
