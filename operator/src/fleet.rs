@@ -3,10 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kube::{ResourceExt, api::DynamicObject, runtime::reflector::Store};
+use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
-use crate::config::Defaults;
+use crate::{cache::Cache, config::Defaults};
 
 /// The label of instances that are upgraded before the others.
 pub const CANARY: &str = "aetherconnect.io/canary";
@@ -16,7 +16,7 @@ pub const CANARY: &str = "aetherconnect.io/canary";
 pub struct Fleet {
     /// What a resource leaves open.
     pub defaults: Arc<Defaults>,
-    stores: Arc<Mutex<Vec<Store<DynamicObject>>>>,
+    caches: Arc<Mutex<Vec<Arc<Cache>>>>,
 }
 
 /// An instance that follows the default version.
@@ -39,12 +39,12 @@ pub struct Member {
 impl Fleet {
     /// A fleet with these defaults, of which no instance is known yet.
     pub fn new(defaults: Defaults) -> Self {
-        Self { defaults: Arc::new(defaults), stores: Arc::default() }
+        Self { defaults: Arc::new(defaults), caches: Arc::default() }
     }
 
     /// Counts the instances of a watch in from now on.
-    pub fn watch(&self, store: Store<DynamicObject>) {
-        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+    pub fn watch(&self, cache: Arc<Cache>) {
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner).push(cache);
     }
 
     /// The version for an instance that names none, and why it isn't the default yet, if it isn't.
@@ -62,13 +62,13 @@ impl Fleet {
     }
 
     fn members(&self) -> Vec<Member> {
-        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.iter().flat_map(Store::state).filter_map(|object| member(&object)).collect()
+        let caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.iter().flat_map(|cache| cache.members()).collect()
     }
 }
 
 /// An instance as a member of the fleet; none that has a version of its own, or that doesn't run now.
-fn member(object: &DynamicObject) -> Option<Member> {
+pub fn member(object: &DynamicObject) -> Option<Member> {
     let (spec, status) = (&object.data["spec"], &object.data["status"]);
     let is_on = |field: &str| spec[field] == Value::Bool(true);
     if spec["version"].is_string() || is_on("suspend") || is_on("paused") {

@@ -13,27 +13,35 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use tokio::time::Instant;
 
+use crate::patience::Fence;
+
 /// Name of the Lease.
 pub const LEASE: &str = "aetherconnect-operator";
 /// How long a holder that is silent keeps the lease.
-const DURATION: Duration = Duration::from_secs(15);
+const DURATION: Duration = Duration::from_secs(10);
 /// A holder that hasn't renewed for this long gives up, before anybody else can take over.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// How often holders renew and others try.
-const PERIOD: Duration = Duration::from_secs(3);
+const DEADLINE: Duration = Duration::from_secs(7);
+/// How often holders renew and others look. Each request gets as long.
+const PERIOD: Duration = Duration::from_secs(2);
+/// A holder whose renewal failed tries again after this long.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// One candidate.
 pub struct Candidate {
     api: Api<Lease>,
     identity: String,
+    fence: Fence,
     /// What the lease said when it was last seen to change, and when that was.
     seen: Option<(LeaseSpec, Instant)>,
+    /// The lease as this candidate wrote it last, and when it began to.
+    held: Option<(Lease, Instant)>,
 }
 
 impl Candidate {
-    /// A candidate by this name.
-    pub fn new(client: Client, namespace: &str, identity: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity: identity.to_owned(), seen: None }
+    /// A candidate by this name. The fence is open as long as it surely holds the lease.
+    pub fn new(client: Client, namespace: &str, identity: &str, fence: Fence) -> Self {
+        let api = Api::namespaced(client, namespace);
+        Self { api, identity: identity.to_owned(), fence, seen: None, held: None }
     }
 
     /// Waits until the lease is this candidate's.
@@ -44,22 +52,29 @@ impl Candidate {
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "can't reach the lease; trying again"),
             }
-            tokio::time::sleep(PERIOD).await;
+            let expires = self.seen.as_ref().map(|(_, at)| (*at + DURATION).saturating_duration_since(Instant::now()));
+            // A little later than it expires, rather than a whole period.
+            let pause = expires.map_or(PERIOD, |rest| (rest + Duration::from_millis(50)).min(PERIOD));
+            tokio::time::sleep(pause.max(RETRY)).await;
         }
     }
 
     /// Renews until the lease is lost. Then somebody else may reconcile, so this process must stop at once.
     pub async fn hold(&mut self) {
-        let mut renewed = Instant::now();
+        let mut renewed = self.held.as_ref().map_or_else(Instant::now, |(_, at)| *at);
+        let mut pause = PERIOD;
         loop {
             let renewal = async {
-                tokio::time::sleep(PERIOD).await;
+                tokio::time::sleep(pause).await;
                 (Instant::now(), self.attempt().await)
             };
             // The deadline cuts off an attempt too: somebody else may take over before its answer comes.
             match tokio::time::timeout_at(renewed + DEADLINE, renewal).await {
-                Ok((started, Ok(true))) => renewed = started,
-                Ok((_, Err(error))) => tracing::warn!(%error, "can't renew the lease"),
+                Ok((started, Ok(true))) => (renewed, pause) = (started, PERIOD),
+                Ok((_, Err(error))) => {
+                    tracing::warn!(%error, "can't renew the lease");
+                    pause = RETRY;
+                }
                 Ok((_, Ok(false))) | Err(_) => return,
             }
         }
@@ -88,12 +103,19 @@ impl Candidate {
     }
 
     async fn try_once(&mut self) -> Result<bool, kube::Error> {
-        let Some(lease) = self.api.get_opt(LEASE).await? else {
+        let started = Instant::now();
+        // What one wrote oneself needs no reading, unless writing fails.
+        let lease = match self.held.take() {
+            Some((lease, _)) => Some(lease),
+            None => self.api.get_opt(LEASE).await?,
+        };
+        let Some(lease) = lease else {
             let lease = Lease {
                 metadata: ObjectMeta { name: Some(LEASE.into()), ..ObjectMeta::default() },
                 spec: Some(self.spec(&self.identity, 0)),
             };
-            return won(self.api.create(&PostParams::default(), &lease).await);
+            let created = self.api.create(&PostParams::default(), &lease).await;
+            return self.won(created, started);
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let is_mine = spec.holder_identity.as_deref() == Some(self.identity.as_str());
@@ -101,7 +123,25 @@ impl Candidate {
             return Ok(false);
         }
         let identity = self.identity.clone();
-        won(self.write(lease, &identity, !is_mine).await)
+        let written = self.write(lease, &identity, !is_mine).await;
+        match written {
+            // Somebody wrote it meanwhile, or one's own last write whose answer was lost: the next attempt reads it.
+            Err(kube::Error::Api(status)) if is_mine && status.code == 409 => Err(kube::Error::Api(status)),
+            written => self.won(written, started),
+        }
+    }
+
+    /// Whether a write went through; a conflict means that somebody else was first.
+    fn won(&mut self, result: Result<Lease, kube::Error>, started: Instant) -> Result<bool, kube::Error> {
+        match result {
+            Ok(lease) => {
+                self.held = Some((lease, started));
+                self.fence.open_until(started + DEADLINE);
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn has_expired(&mut self, spec: &LeaseSpec) -> bool {
@@ -145,15 +185,6 @@ fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref()
 }
 
-/// Whether a write went through; a conflict means that somebody else was first.
-fn won(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -167,7 +198,7 @@ mod tests {
         let silent = tower::service_fn(|_: http::Request<Body>| {
             std::future::pending::<Result<http::Response<Body>, Infallible>>()
         });
-        let mut candidate = Candidate::new(Client::new(silent, "default"), "default", "me");
+        let mut candidate = Candidate::new(Client::new(silent, "default"), "default", "me", Fence::default());
         let started = Instant::now();
         candidate.hold().await;
         let held = started.elapsed();

@@ -6,14 +6,19 @@ use std::{
 };
 
 use aether_operator::{
-    api, config::Config, controller, fleet::Fleet, http, leader::Candidate, metrics::Metrics, reconcile::Reconciler,
+    api,
+    config::Config,
+    controller,
+    fleet::Fleet,
+    http,
+    leader::Candidate,
+    metrics::Metrics,
+    patience::{self, Fence},
+    reconcile::Reconciler,
     resources::MANAGER,
 };
 use anyhow::Context;
-use kube::{
-    Client,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::runtime::events::{Recorder, Reporter};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -44,9 +49,12 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let listener = listener.with_context(|| format!("can't listen on OPERATOR_HTTP_PORT {}", config.http_port))?;
     tokio::spawn(axum::serve(listener, http::routes(metrics.clone())).into_future());
 
-    let client = Client::try_default().await.context("can't find the API server")?;
+    let access = kube::Config::infer().await.context("can't find the API server")?;
     let shutdown = on_signal()?;
-    let mut candidate = Candidate::new(client.clone(), &config.namespace, &config.identity);
+    let fence = Fence::default();
+    // The lease has its own rules for what is late and what is tried again.
+    let direct = patience::direct(access.clone())?;
+    let mut candidate = Candidate::new(direct, &config.namespace, &config.identity, fence.clone());
     tracing::info!(identity = config.identity, version = env!("CARGO_PKG_VERSION"), "waiting for the lease");
     tokio::select! {
         () = candidate.acquire() => {}
@@ -56,8 +64,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     metrics.leads();
 
     let reporter = Reporter { controller: MANAGER.into(), instance: Some(config.identity.clone()) };
-    let reconciler =
-        Reconciler { recorder: Recorder::new(client.clone(), reporter), client, fleet: Fleet::new(config.defaults) };
+    let client = patience::client(access, fence)?;
+    let reconciler = Reconciler::new(client.clone(), Fleet::new(config.defaults), Recorder::new(client, reporter));
     let work = controller::run(reconciler, metrics, &config.watch_namespaces, shutdown.clone());
     let late = async {
         shutdown.cancelled().await;

@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
-use kube::{api::DynamicObject, runtime::reflector::Store};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use crate::cache::Cache;
 
 /// All metrics; clones share them.
 #[derive(Clone)]
@@ -18,7 +19,7 @@ pub struct Metrics {
     duration: Histogram,
     instances: IntGaugeVec,
     leader: IntGauge,
-    stores: Arc<Mutex<Vec<Store<DynamicObject>>>>,
+    caches: Arc<Mutex<Vec<Arc<Cache>>>>,
 }
 
 impl Metrics {
@@ -38,7 +39,7 @@ impl Metrics {
         for result in ["ok", "error"] {
             reconciles.with_label_values(&[result]);
         }
-        Ok(Self { registry, reconciles, duration, instances, leader, stores: Arc::default() })
+        Ok(Self { registry, reconciles, duration, instances, leader, caches: Arc::default() })
     }
 
     /// Counts a reconciliation.
@@ -53,17 +54,16 @@ impl Metrics {
     }
 
     /// Counts the resources of a watch from now on.
-    pub fn count_instances_of(&self, store: Store<DynamicObject>) {
-        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+    pub fn count_instances_of(&self, cache: Arc<Cache>) {
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner).push(cache);
     }
 
     /// Everything, as Prometheus reads it.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         let mut counts = [0, 0];
-        for store in self.stores.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            for object in store.state() {
-                counts[usize::from(is_ready(&object))] += 1;
-            }
+        for cache in self.caches.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let [waiting, ready] = cache.readiness();
+            counts = [counts[0] + waiting, counts[1] + ready];
         }
         self.instances.with_label_values(&["false"]).set(counts[0]);
         self.instances.with_label_values(&["true"]).set(counts[1]);
@@ -71,9 +71,4 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
     }
-}
-
-fn is_ready(object: &DynamicObject) -> bool {
-    let conditions = object.data["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| all.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"))
 }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::{
     Error,
     cluster::Cluster,
-    compare::covers_whole,
+    compare::{covers, covers_whole},
     facts::{Condition, Problem},
-    read::{Observed, is_owned},
+    read::{Observed, is_orphan, is_owned},
 };
 use crate::resources::{Child, Instance, Kind, MANAGER, hash};
 
@@ -20,6 +20,16 @@ pub fn is_current(live: &Value, child: &Child) -> bool {
     covers_whole(live, &stamped(child))
 }
 
+/// Whether nothing is to be done about the live object. What a Job does can't be changed, and one that has run has done
+/// what it was for: only whose it is matters.
+fn is_done(live: &Value, child: &Child) -> bool {
+    if child.kind != Kind::Job {
+        return is_current(live, child);
+    }
+    let (live, wanted) = (&live["metadata"], &child.body["metadata"]);
+    ["labels", "ownerReferences"].into_iter().all(|field| covers(&live[field], &wanted[field]))
+}
+
 /// Makes the object what it should be, and notes what it has become.
 pub async fn ensure(
     cluster: &Cluster,
@@ -29,19 +39,19 @@ pub async fn ensure(
 ) -> Result<(), Error> {
     let key = (child.kind, child.name.clone());
     match observed.children.get(&key) {
-        Some(live) if is_current(live, child) => return Ok(()),
-        // A Job can't be changed, and one that has run has done what it was for.
-        Some(_) if child.kind == Kind::Job => return Ok(()),
-        Some(live) => {
-            if let Some(replicas) = let_go_of_replicas(live, child) {
-                cluster.hand_over_replicas(&child.name, replicas).await?;
+        Some(live) if is_done(live, child) => return Ok(()),
+        Some(_) => {}
+        // Created rather than applied: that fails where somebody else has taken the name.
+        None => {
+            if let Some(created) = cluster.create(child, &stamped(child)).await? {
+                tracing::info!(kind = ?child.kind, name = child.name, "created");
+                observed.children.insert(key, created);
+                return Ok(());
             }
         }
-        None => refuse_foreign(cluster, instance, child).await?,
     }
-    let applied = cluster.apply(child, &stamped(child)).await?;
-    tracing::info!(kind = ?child.kind, name = child.name, "applied");
-    observed.children.insert(key, applied);
+    let changed = change(cluster, instance, child).await?;
+    observed.children.insert(key, changed);
     Ok(())
 }
 
@@ -52,19 +62,41 @@ pub fn let_go_of_replicas(live: &Value, child: &Child) -> Option<i64> {
         return None;
     }
     let managers = live["metadata"]["managedFields"].as_array()?;
-    let is_ours = |entry: &&Value| entry["manager"] == MANAGER && entry["operation"] == "Apply";
+    let is_ours = |entry: &&Value| entry["manager"] == MANAGER && entry["subresource"].is_null();
     let owned = managers.iter().filter(is_ours).any(|entry| entry["fieldsV1"]["f:spec"].get("f:replicas").is_some());
     live["spec"]["replicas"].as_i64().filter(|replicas| owned && *replicas > 0)
 }
 
-/// Server-side apply would take over an object of the same name, whoever made it.
+/// Creating would fail on an object of the same name, whoever made it.
 pub async fn refuse_foreign(cluster: &Cluster, instance: &Instance<'_>, child: &Child) -> Result<(), Error> {
     match cluster.get(child.kind, &child.name).await? {
         // Ours, without its labels: applying puts them back.
-        Some(live) if is_owned(&live, instance) => Ok(()),
+        Some(live) if is_owned(&live, instance) || is_orphan(&live, instance) => Ok(()),
         Some(_) => Err(Error::NameTaken { kind: child.kind, name: child.name.clone() }),
         None => Ok(()),
     }
+}
+
+/// Changes an object that is there, as it is now: what the watches have told may be old.
+async fn change(cluster: &Cluster, instance: &Instance<'_>, child: &Child) -> Result<Value, Error> {
+    if let Some(live) = cluster.get(child.kind, &child.name).await? {
+        if !is_owned(&live, instance) && !is_orphan(&live, instance) {
+            return Err(Error::NameTaken { kind: child.kind, name: child.name.clone() });
+        }
+        if is_done(&live, child) {
+            return Ok(live);
+        }
+        if child.kind == Kind::Job {
+            return cluster.mend_metadata(child).await;
+        }
+        cluster.own_by_apply(child.kind, &live).await?;
+        if let Some(replicas) = let_go_of_replicas(&live, child) {
+            cluster.hand_over_replicas(&child.name, replicas).await?;
+        }
+    }
+    let applied = cluster.apply(child, &stamped(child)).await?;
+    tracing::info!(kind = ?child.kind, name = child.name, "applied");
+    Ok(applied)
 }
 
 fn stamped(child: &Child) -> Value {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::Secret;
 use rand::{RngExt, distr::Alphanumeric};
 use serde_json::json;
 
@@ -11,40 +12,52 @@ use crate::{
     resources::{Instance, secrets::Generated},
 };
 
-/// Makes sure that all wanted Secrets exist, with all keys and the right owner.
+/// Makes sure that all wanted Secrets exist, with all keys and the right owner. One that was taken for missing and is
+/// there after all is noted, and left to validation if it is somebody else's.
 pub async fn ensure(cluster: &Cluster, instance: &Instance<'_>, observed: &mut Observed) -> Result<(), Error> {
     for generated in Generated::ALL.into_iter().filter(|generated| generated.wanted(instance)) {
         let name = instance.child(generated.part());
-        let existing = observed.secrets.get(&name);
-        let changed = match existing {
-            None => {
-                let values = generated.missing(instance, &BTreeMap::new(), &mut random);
-                let created = cluster.create_secret(&name, generated.secret(instance, &values)).await?;
+        let mut existing = observed.secrets.remove(&name);
+        if existing.is_none() {
+            let values = generated.missing(instance, &BTreeMap::new(), &mut random);
+            // Created, never applied: of two who generate one, the second must not win.
+            if let Some(created) = cluster.create_secret(&name, generated.secret(instance, &values)).await? {
                 tracing::info!(secret = name, "generated");
-                Some(created)
+                observed.secrets.insert(name, created);
+                continue;
             }
-            Some(secret) => {
-                let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-                let data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), text(&value.0)));
-                let missing = generated.missing(instance, &data.collect(), &mut random);
-                let fix = validate::metadata_fix(generated, instance, secret);
-                if missing.is_empty() && fix.is_none() {
-                    None
-                } else {
-                    let mut patch = fix.unwrap_or_else(|| json!({}));
-                    // Refused if somebody else has completed it meanwhile.
-                    patch["metadata"]["resourceVersion"] = json!(secret.metadata.resource_version);
-                    patch["stringData"] = json!(missing);
-                    tracing::info!(secret = name, keys = missing.len(), "completed");
-                    Some(cluster.patch_secret(&name, &patch).await?)
-                }
-            }
-        };
-        if let Some(secret) = changed {
-            observed.secrets.insert(name, secret);
+            existing = cluster.read_secret(&name).await?;
         }
+        let Some(mut secret) = existing else { continue };
+        if validate::is_ours(&secret, instance) {
+            secret = complete(cluster, instance, generated, secret).await?;
+        }
+        observed.secrets.insert(name, secret);
     }
     Ok(())
+}
+
+/// Adds what a Secret lacks.
+async fn complete(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    generated: Generated,
+    secret: Secret,
+) -> Result<Secret, Error> {
+    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+    let data = secret.data.iter().flatten().map(|(key, value)| (key.clone(), text(&value.0)));
+    let missing = generated.missing(instance, &data.collect(), &mut random);
+    let fix = validate::metadata_fix(generated, instance, &secret);
+    if missing.is_empty() && fix.is_none() {
+        return Ok(secret);
+    }
+    let mut patch = fix.unwrap_or_else(|| json!({}));
+    // Refused if somebody else has completed it meanwhile.
+    patch["metadata"]["resourceVersion"] = json!(secret.metadata.resource_version);
+    patch["stringData"] = json!(missing);
+    let name = instance.child(generated.part());
+    tracing::info!(secret = name, keys = missing.len(), "completed");
+    cluster.patch_secret(&name, &patch).await
 }
 
 /// Writes the URIs that are made from other people's Secrets, where they differ from what stands there, and removes those
@@ -67,9 +80,13 @@ pub async fn derive(
             "metadata": instance.metadata(&name, store.part()),
             "stringData": {"uri": uri},
         });
-        let secret = match observed.secrets.get(&name) {
-            Some(_) => cluster.patch_secret(&name, &json!({"stringData": {"uri": uri}})).await?,
-            None => cluster.create_secret(&name, body).await?,
+        let created = match observed.secrets.contains_key(&name) {
+            true => None,
+            false => cluster.create_secret(&name, body).await?,
+        };
+        let secret = match created {
+            Some(created) => created,
+            None => cluster.patch_secret(&name, &json!({"stringData": {"uri": uri}})).await?,
         };
         tracing::info!(secret = name, "made a URI from what the store's Secret says");
         observed.secrets.insert(name, secret);

@@ -1,4 +1,6 @@
-//! Events, on transitions of `Ready` only.
+//! Events: that an instance has become ready, or what is wrong with it. Progress is told by the conditions alone.
+
+use std::time::Duration;
 
 use kube::{
     Resource,
@@ -9,7 +11,10 @@ use kube::{
 use super::resource;
 use crate::api::AetherConnectStatus;
 
-/// Tells of a change of `Ready`. An Event that can't be written is logged and no more.
+/// No more than this is waited for an Event to be written.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Tells of a change. An Event that can't be written is logged and no more.
 pub async fn tell(
     recorder: &Recorder,
     object: &DynamicObject,
@@ -19,8 +24,10 @@ pub async fn tell(
     let Some(event) = transition(previous, status) else {
         return;
     };
-    if let Err(error) = recorder.publish(&event, &object.object_ref(&resource())).await {
-        tracing::warn!(%error, "can't write an Event");
+    match tokio::time::timeout(LONGEST, recorder.publish(&event, &object.object_ref(&resource()))).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "can't write an Event"),
+        Err(_) => tracing::warn!("can't write an Event in time"),
     }
 }
 
@@ -33,6 +40,9 @@ fn transition(previous: &AetherConnectStatus, status: &AetherConnectStatus) -> O
     }
     let degraded = find(status, "Degraded").is_some_and(|degraded| degraded.status == "True");
     tracing::info!(ready = ready.status, reason = ready.reason, message = ready.message, "state changed");
+    if !degraded && ready.status != "True" {
+        return None;
+    }
     Some(Event {
         type_: if degraded { EventType::Warning } else { EventType::Normal },
         reason: ready.reason,

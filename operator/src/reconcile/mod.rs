@@ -6,6 +6,8 @@ pub mod compare;
 pub mod credentials;
 pub mod events;
 pub mod facts;
+pub mod ownership;
+pub mod pace;
 pub mod plan;
 pub mod prune;
 pub mod read;
@@ -15,7 +17,7 @@ pub mod status;
 pub mod steps;
 pub mod validate;
 
-use std::{collections::BTreeMap, fmt::Display, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
@@ -28,22 +30,17 @@ use serde_json::json;
 use self::{
     cluster::Cluster,
     facts::{Fact, Facts, State},
+    pace::Pace,
     read::Observed,
     rollout::counts,
     status::Report,
 };
 use crate::{
     api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND, PlanStatus},
+    cache::{self, Cache, Place, Watched},
     fleet::Fleet,
     resources::{Hashes, Instance, Kind, MANAGER, StorePorts, gateway, ingress, route},
 };
-
-/// A pod that doesn't start says so in the pod only, and pods are not watched: look again.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
-/// Secrets are not watched either, see the README. Those of other people are looked at this often,
-const EXTERNAL_SECRETS: Duration = Duration::from_secs(30);
-/// and the operator's own this often; this also mends what a watch may have missed. It writes nothing.
-const RESYNC: Duration = Duration::from_secs(60);
 
 /// Why reconciliation stopped.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +88,8 @@ pub struct Reconciler {
     pub fleet: Fleet,
     /// For Events.
     pub recorder: Recorder,
+    cache: Option<Arc<Cache>>,
+    pace: Pace,
 }
 
 /// What the custom resource is called.
@@ -99,15 +98,36 @@ pub fn resource() -> ApiResource {
 }
 
 impl Reconciler {
-    /// Reads a resource and brings it forward; returns when to look again, if ever. It is read anew each time: a watch
-    /// may be behind the operator's own last write of the status.
+    /// One that reads what it needs, and tells everything at once.
+    pub fn new(client: Client, fleet: Fleet, recorder: Recorder) -> Self {
+        Self { client, fleet, recorder, cache: None, pace: Pace::default() }
+    }
+
+    /// Reads what watches have told, instead; and doesn't tell of each step.
+    #[must_use]
+    pub fn watching(self, cache: Arc<Cache>) -> Self {
+        Self { cache: Some(cache), pace: Pace::default(), ..self }
+    }
+
+    /// Brings a resource forward; returns when to look again, if ever.
     pub async fn run_by_name(&self, namespace: &str, name: &str) -> Result<Option<Duration>, Error> {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource());
-        match api.get_opt(name).await.map_err(Error::during("get", name))? {
+        match self.read(namespace, name).await? {
             // On its way out: what it owns goes with it.
             Some(object) if object.metadata.deletion_timestamp.is_none() => self.run(&object).await.map(Some),
-            _ => Ok(None),
+            _ => {
+                self.pace.forget(&(namespace.to_owned(), name.to_owned()));
+                Ok(None)
+            }
         }
+    }
+
+    async fn read(&self, namespace: &str, name: &str) -> Result<Option<DynamicObject>, Error> {
+        if let Some(cache) = &self.cache {
+            let text = cache.get(Watched::Resources, namespace, name);
+            return Ok(text.map(|text| serde_json::from_str(&text)).transpose()?);
+        }
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource());
+        api.get_opt(name).await.map_err(Error::during("get", name))
     }
 
     /// Brings one resource forward by as much as can be done now; returns when to look again.
@@ -123,6 +143,7 @@ impl Reconciler {
             Some(version) => (version.clone(), None),
             None => self.fleet.version_for(&format!("{namespace}/{name}"), previous.target_version.as_deref()),
         };
+        let place = (namespace.to_owned(), name.to_owned());
         let mut instance = Instance {
             name,
             namespace,
@@ -133,8 +154,8 @@ impl Reconciler {
             hashes: Hashes::default(),
             store_ports: StorePorts::default(),
         };
-        let cluster = Cluster::new(self.client.clone(), namespace);
-        let mut observed = read::read(&cluster, &instance).await?;
+        let cluster = Cluster::new(self.client.clone(), namespace, self.cache.clone());
+        let mut observed = read::read(&cluster, &instance, self.pace.unsettled_for(&place)).await?;
 
         let (pending, held_up) = hold(&resource, &instance, &observed, waits);
         let (facts, result) = match pending {
@@ -145,7 +166,9 @@ impl Reconciler {
             (Ok(()), None) => rotation::advance(&cluster, &resource, &instance, &observed, &facts).await,
             _ => Ok(None),
         };
-        let usual = pause(&instance, &facts, held_up.as_ref());
+        let waits_for_turn = held_up.as_ref().is_some_and(|fact| fact.reason == "WaitingForUpgrade");
+        let is_well = facts.values().all(|fact| fact.state == State::Good);
+        let is_settled = is_well || held_up.is_some() || resource.spec.suspend;
         let report = Report {
             generation: meta.generation,
             version: instance.version.clone(),
@@ -156,10 +179,32 @@ impl Reconciler {
             held_up,
         };
         let status = status::build(report, &previous, &Time(Timestamp::now()));
-        self.write_status(object, &previous, status).await?;
+        let waits = self.tell(object, &place, &previous, status).await?;
         result?;
         let again = rotated?.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-        Ok(again.map_or(usual, |again| again.min(usual)))
+        let is_settled = is_settled && waits.is_none();
+        let look = self.pace.look_again(&place, is_settled, validate::uses_external_secrets(&instance));
+        let look = if waits_for_turn { look.min(pace::TURN) } else { look };
+        Ok([waits, again].into_iter().flatten().fold(look, Duration::min))
+    }
+
+    /// Writes the status, or says for how long it may wait.
+    async fn tell(
+        &self,
+        object: &DynamicObject,
+        place: &Place,
+        previous: &AetherConnectStatus,
+        status: AetherConnectStatus,
+    ) -> Result<Option<Duration>, Error> {
+        if status == *previous {
+            return Ok(None);
+        }
+        if self.cache.is_some()
+            && let Some(waits) = self.pace.may_wait(place, previous, &status)
+        {
+            return Ok(Some(waits));
+        }
+        self.write_status(object, previous, status).await.map(|()| None)
     }
 
     /// Validates, builds, applies and prunes, as far as it goes. What was found out is told even when a step failed.
@@ -180,6 +225,10 @@ impl Reconciler {
                 facts::note(&mut facts, vec![apply::problem(facts::Condition::Secrets, &error)]);
                 return (facts, Err(error));
             }
+            // Again, as that may have met Secrets that the watches hadn't told of.
+            problems = validate::before_secrets(instance, observed);
+        }
+        if problems.is_empty() {
             // They come first: what their operators make, Secrets among it, the rest depends on.
             if let Err((condition, error)) = steps::operated_stores(cluster, instance, observed).await {
                 let mut facts = steps::look(instance, observed);
@@ -211,7 +260,9 @@ impl Reconciler {
         let status = status::unreadable(object.metadata.generation, error, &previous, &now);
         self.write_status(object, &previous, status).await?;
         // Only a change of the resource can help, and that is watched.
-        Ok(RESYNC * 10)
+        let meta = &object.metadata;
+        let place = (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+        Ok(self.pace.look_again(&place, true, false))
     }
 
     /// Writes the status, if it differs, and tells of it by an Event, if it is news.
@@ -235,9 +286,11 @@ impl Reconciler {
             "status": status,
         });
         let params = PatchParams::apply(MANAGER).force();
-        api.patch_status(&name, &params, &Patch::Apply(&patch))
-            .await
-            .map_err(Error::during("patch status of", &name))?;
+        let patched = api.patch_status(&name, &params, &Patch::Apply(&patch)).await;
+        let patched = patched.map_err(Error::during("patch status of", &name))?;
+        if let Some(cache) = &self.cache {
+            cache::keep(cache, Watched::Resources, &serde_json::to_value(patched)?)?;
+        }
         events::tell(&self.recorder, object, previous, &status).await;
         Ok(())
     }
@@ -282,17 +335,6 @@ fn hold(
         None => waits.map(|why| Fact::waiting("WaitingForUpgrade", why)),
     };
     (pending, held_up)
-}
-
-/// After how long to look again when nothing happens before.
-fn pause(instance: &Instance<'_>, facts: &Facts, held_up: Option<&Fact>) -> Duration {
-    let all_is_well = facts.values().all(|fact| fact.state == State::Good);
-    match held_up {
-        Some(fact) if fact.reason == "WaitingForUpgrade" => LOOK_AGAIN,
-        None if !all_is_well && !instance.spec.suspend => LOOK_AGAIN,
-        _ if validate::uses_external_secrets(instance) => EXTERNAL_SECRETS,
-        _ => RESYNC,
-    }
 }
 
 /// What somebody has to do for a plan to be carried out.

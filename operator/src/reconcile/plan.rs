@@ -1,7 +1,7 @@
 //! What would be created, changed and deleted for a resource, without doing it: for `aetherconnect plan`, and for
 //! resources whose changes wait for somebody's approval.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use kube::{
     Api, Client,
@@ -84,8 +84,8 @@ pub async fn plan(client: &Client, wanted: &AetherConnect, defaults: &Defaults) 
         hashes: Hashes::default(),
         store_ports: StorePorts::default(),
     };
-    let cluster = Cluster::new(client.clone(), namespace);
-    let mut observed = read::read(&cluster, &instance).await?;
+    let cluster = Cluster::new(client.clone(), namespace, None);
+    let mut observed = read::read(&cluster, &instance, Duration::ZERO).await?;
     plan.problems = validate::before_secrets(&instance, &observed);
     plan.changes.extend(generate(&instance, &mut observed));
     match validate::secrets(&instance, &observed) {
@@ -178,10 +178,10 @@ async fn change(
         Some(_) if child.kind == Kind::Job => child.body.clone(),
         None => {
             apply::refuse_foreign(cluster, instance, child).await?;
-            cluster.dry_run(child).await?
+            cluster.dry_run(child, None).await?
         }
         Some(live) => {
-            let mut after = cluster.dry_run(child).await?;
+            let mut after = cluster.dry_run(child, Some(live)).await?;
             // They are handed over to the autoscaler as they are.
             if let Some(replicas) = apply::let_go_of_replicas(live, child) {
                 after["spec"]["replicas"] = json!(replicas);

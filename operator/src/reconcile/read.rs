@@ -1,11 +1,14 @@
 //! First step: everything that reconciliation has to know, read before anything is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use serde_json::Value;
 
-use super::{Error, cluster::Cluster, rollout};
+use super::{Error, cluster::Cluster, pace::PATIENCE, rollout};
 use crate::{
     api::{Origin, Store},
     resources::{Instance, Kind, MANAGER, certificate, connection, secrets::Generated, store},
@@ -31,24 +34,26 @@ pub fn labels(instance: &Instance<'_>) -> String {
     format!("app.kubernetes.io/managed-by={MANAGER},app.kubernetes.io/instance={}", instance.name)
 }
 
-/// Reads it all.
-pub async fn read(cluster: &Cluster, instance: &Instance<'_>) -> Result<Observed, Error> {
+/// Reads it all; pods only if something hasn't been complete for a while, since most often it soon is.
+pub async fn read(cluster: &Cluster, instance: &Instance<'_>, unsettled: Duration) -> Result<Observed, Error> {
     let mut observed = Observed::default();
     let labels = labels(instance);
     for kind in Kind::ALL {
-        let Some(objects) = cluster.list(kind, &labels).await? else {
+        let Some(objects) = cluster.list(kind, instance.name, &labels).await? else {
             observed.unknown_kinds.insert(kind);
             continue;
         };
         for object in objects {
-            if is_owned(&object, instance) || (kind.is_operated_store() && has_no_owner(&object)) {
+            // The stores that other operators run have no owner under `Retain`.
+            if is_owned(&object, instance) || is_orphan(&object, instance) {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                 observed.children.insert((kind, name), object);
             }
         }
     }
+    let own = own_secrets(instance);
     for name in secret_names(instance) {
-        if let Some(secret) = cluster.secret(&name).await? {
+        if let Some(secret) = cluster.secret(&name, own.contains(&name)).await? {
             observed.secrets.insert(name, secret);
         }
     }
@@ -59,8 +64,9 @@ pub async fn read(cluster: &Cluster, instance: &Instance<'_>) -> Result<Observed
             observed.orphaned_claims.insert(claim);
         }
     }
-    let unsettled = |((kind, _), object): (&(Kind, String), &Value)| !rollout::of(*kind, object).complete();
-    if observed.children.iter().any(unsettled) {
+    let is_unsettled = |((kind, _), object): (&(Kind, String), &Value)| !rollout::of(*kind, object).complete();
+    let is_late = !cluster.is_watching() || unsettled >= PATIENCE;
+    if is_late && observed.children.iter().any(is_unsettled) {
         observed.pods = cluster.pods(&labels).await?;
     }
     Ok(observed)
@@ -72,17 +78,28 @@ pub fn is_owned(object: &Value, instance: &Instance<'_>) -> bool {
     owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == instance.uid && owner["controller"] == true))
 }
 
-/// As the stores that other operators run have none under `Retain`; their labels say whose they are.
-fn has_no_owner(object: &Value) -> bool {
-    object["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty)
+/// Whether the object has lost its owner: made for the instance, and nobody controls it.
+pub fn is_orphan(object: &Value, instance: &Instance<'_>) -> bool {
+    let metadata = &object["metadata"];
+    let owners = metadata["ownerReferences"].as_array();
+    let is_controlled = owners.is_some_and(|owners| owners.iter().any(|owner| owner["controller"] == true));
+    let labels = &metadata["labels"];
+    let is_labelled =
+        labels["app.kubernetes.io/managed-by"] == MANAGER && labels["app.kubernetes.io/instance"] == instance.name;
+    is_labelled && !is_controlled
+}
+
+/// The Secrets that the operator may have made.
+fn own_secrets(instance: &Instance<'_>) -> BTreeSet<String> {
+    let generated = Generated::ALL.iter().map(|generated| instance.child(generated.part()));
+    generated.chain(Store::ALL.into_iter().map(|store| instance.derived_secret(store))).collect()
 }
 
 /// The Secrets that matter: those the operator may have made, and those the resource names.
 pub fn secret_names(instance: &Instance<'_>) -> BTreeSet<String> {
-    let mut names: BTreeSet<_> = Generated::ALL.iter().map(|generated| instance.child(generated.part())).collect();
+    let mut names = own_secrets(instance);
     names.insert(instance.jwt_secret());
     for store in Store::ALL {
-        names.insert(instance.derived_secret(store));
         names.extend(instance.uri(store).map(|uri| uri.name));
         names.extend(connection::ca(instance, store).map(|ca| ca.name));
         if let Origin::External(external) = instance.spec.origin(store) {

@@ -95,7 +95,9 @@ impl Walk<'_> {
         self.facts.insert(Condition::Secrets, secrets_fact(self.instance, self.observed));
         for child in &self.children.base {
             // What the cluster doesn't know can't be made; the condition says so.
-            if !self.observed.unknown_kinds.contains(&child.kind) {
+            if self.observed.unknown_kinds.contains(&child.kind) {
+                self.cluster.want_unknown();
+            } else {
                 self.ensure(child).await.map_err(|error| (owner_of(child, self.instance), error))?;
             }
         }

@@ -50,10 +50,17 @@ pub fn before_secrets(instance: &Instance<'_>, observed: &Observed) -> Vec<Probl
     problems
 }
 
-/// Whether the operator made the Secret, for this instance.
+/// Whether the operator made the Secret, for this instance: by its labels, or by who wrote it first, should somebody
+/// have taken the labels off.
 pub fn is_ours(secret: &Secret, instance: &Instance<'_>) -> bool {
     let label = |name: &str| secret.metadata.labels.as_ref().and_then(|labels| labels.get(name)).map(String::as_str);
-    label("app.kubernetes.io/managed-by") == Some(MANAGER) && label("app.kubernetes.io/instance") == Some(instance.name)
+    match (label("app.kubernetes.io/managed-by"), label("app.kubernetes.io/instance")) {
+        (Some(manager), Some(name)) => manager == MANAGER && name == instance.name,
+        _ => {
+            let managers = secret.metadata.managed_fields.iter().flatten();
+            managers.into_iter().any(|entry| entry.manager.as_deref() == Some(MANAGER))
+        }
+    }
 }
 
 /// What was found in Secrets that are right.
@@ -306,7 +313,11 @@ pub fn metadata_fix(generated: Generated, instance: &Instance<'_>, secret: &Secr
     } else {
         owners.is_empty()
     };
-    (!owner_is_right).then(|| serde_json::json!({"metadata": {"ownerReferences": wanted["ownerReferences"]}}))
+    let labels = serde_json::json!(secret.metadata.labels);
+    let labels_are_right = super::compare::covers(&labels, &wanted["labels"]);
+    let fix =
+        serde_json::json!({"metadata": {"ownerReferences": wanted["ownerReferences"], "labels": wanted["labels"]}});
+    (!owner_is_right || !labels_are_right).then_some(fix)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aether_operator::{controller, leader::Candidate, metrics::Metrics, resources::Kind};
+use aether_operator::{controller, leader::Candidate, metrics::Metrics, patience::Fence, resources::Kind};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -41,8 +41,8 @@ async fn the_operator_answers_changes_by_itself() {
 #[tokio::test]
 async fn one_of_two_candidates_leads() {
     let world = World::new().await;
-    let mut first = Candidate::new(world.client.clone(), &world.namespace, "first");
-    let mut second = Candidate::new(world.client.clone(), &world.namespace, "second");
+    let mut first = Candidate::new(world.client.clone(), &world.namespace, "first", Fence::default());
+    let mut second = Candidate::new(world.client.clone(), &world.namespace, "second", Fence::default());
     first.acquire().await;
     let wait = Duration::from_secs(4);
     assert!(tokio::time::timeout(wait, second.acquire()).await.is_err(), "the lease is taken");

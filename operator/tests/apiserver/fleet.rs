@@ -1,30 +1,25 @@
 //! What all instances have in common: the operator's defaults, and upgrades in waves.
 
+use std::sync::Arc;
+
 use aether_operator::{
+    cache::{Cache, Watched},
     config::Defaults,
     fleet::{CANARY, Fleet},
-    reconcile,
     resources::Kind,
 };
-use kube::{
-    api::{DynamicObject, ListParams, Patch, PatchParams},
-    runtime::{reflector::store::Writer, watcher::Event},
-};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::world::World;
 
 /// A fleet that knows what is in the namespace now, as a watch would tell.
 async fn fleet(world: &World, defaults: Defaults) -> Fleet {
-    let mut writer: Writer<DynamicObject> = Writer::new(reconcile::resource());
-    let fleet = Fleet::new(defaults);
-    fleet.watch(writer.as_reader());
-    for mut object in world.resources().list(&ListParams::default()).await.unwrap() {
-        object.types = Some(kube::core::TypeMeta {
-            api_version: "aetherconnect.io/v1alpha1".into(),
-            kind: "AetherConnect".into(),
-        });
-        writer.apply_watcher_event(&Event::Apply(object));
+    let (fleet, cache) = (Fleet::new(defaults), Arc::new(Cache::default()));
+    fleet.watch(cache.clone());
+    for object in world.resources().list(&ListParams::default()).await.unwrap() {
+        let text = serde_json::to_string(&object).unwrap();
+        cache.note(Watched::Resources, &object.metadata, Some(&text));
     }
     fleet
 }

@@ -5,13 +5,20 @@
 
 mod conditions;
 mod controller;
+mod crashes;
 mod definition;
+mod drift;
+mod faults;
 mod fleet;
+mod idle;
+mod leader;
 mod lifecycle;
 mod permissions;
 mod plan;
 mod rotation;
+mod stage;
 mod stores;
+mod tenants;
 mod upgrade;
 mod workloads;
 mod world;

@@ -39,11 +39,7 @@ impl World {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace: Namespace = serde_json::from_value(json!({"metadata": {"generateName": "t-"}})).unwrap();
         let namespace = namespaces.create(&PostParams::default(), &namespace).await.unwrap().metadata.name.unwrap();
-        let reconciler = Reconciler {
-            client: client.clone(),
-            fleet: Fleet::default(),
-            recorder: Recorder::new(client.clone(), "test".into()),
-        };
+        let reconciler = reconciler(client.clone());
         Self { client, namespace, reconciler }
     }
 
@@ -244,6 +240,11 @@ impl World {
     }
 }
 
+/// One that writes by this client.
+pub(crate) fn reconciler(client: Client) -> Reconciler {
+    Reconciler::new(client.clone(), Fleet::default(), Recorder::new(client, "test".into()))
+}
+
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut check: impl FnMut() -> F) {
     for _ in 0..150 {
         if check().await {
@@ -274,14 +275,19 @@ fn redis_replication() -> Value {
 
 /// Access with all rights, or as somebody else.
 pub(crate) async fn client_as(user: Option<&str>) -> Client {
+    let mut config = access().await;
+    config.auth_info.impersonate = user.map(Into::into);
+    Client::try_from(config).unwrap()
+}
+
+/// How to reach the API server with all rights.
+pub(crate) async fn access() -> Config {
     let path = std::env::var("TEST_KUBECONFIG").unwrap_or_else(|_| {
         panic!("TEST_KUBECONFIG is not set: these tests need a real API server; run them by `make test`")
     });
     let _ = rustls::crypto::ring::default_provider().install_default();
     let file = Kubeconfig::read_from(path).unwrap();
-    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
-    config.auth_info.impersonate = user.map(Into::into);
-    Client::try_from(config).unwrap()
+    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()
 }
 
 /// Installs a definition; several tests may do so at a time.

@@ -1,0 +1,140 @@
+//! A client that bears with the API server: no request waits for ever, what may pass is tried again, and as late as the
+//! server asks for. It also holds back writes once the lease may be somebody else's.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::RETRY_AFTER};
+use kube::{
+    Client,
+    client::{Body, ClientBuilder},
+};
+use rand::RngExt;
+use tokio::time::{Instant, sleep, timeout};
+use tower::BoxError;
+
+/// How often a request is sent at most.
+const ATTEMPTS: u32 = 5;
+/// The first attempt gets this long for its answer to begin, each further one twice as long.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+const LONGEST_ANSWER: Duration = Duration::from_secs(30);
+/// The pause after the first failure; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause that is granted to the server within a request; a longer one is the caller's matter.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// Until when this process may write: as long as it surely holds the lease. Open until it is first set.
+#[derive(Clone, Debug, Default)]
+pub struct Fence(Arc<Mutex<Option<Instant>>>);
+
+impl Fence {
+    /// Writes are let through until then.
+    pub fn open_until(&self, end: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+
+    fn is_open(&self) -> bool {
+        let end = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        end.is_none_or(|end| Instant::now() < end)
+    }
+}
+
+/// A write that was held back.
+#[derive(Debug, thiserror::Error)]
+#[error("this replica may no longer hold the lease, so it writes nothing")]
+struct Fenced;
+
+/// The client for everything but the lease, which has rules of its own.
+pub fn client(config: kube::Config, fence: Fence) -> Result<Client, kube::Error> {
+    let namespace = config.default_namespace.clone();
+    let inner = direct(config)?;
+    let service = tower::service_fn(move |request| send(inner.clone(), fence.clone(), request));
+    Ok(Client::new(service, namespace))
+}
+
+/// A client that sends each request once.
+pub fn direct(mut config: kube::Config) -> Result<Client, kube::Error> {
+    config.default_retry = false;
+    Ok(ClientBuilder::try_from(config)?.build())
+}
+
+async fn send(inner: Client, fence: Fence, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+    let (parts, body) = request.into_parts();
+    for attempt in 0.. {
+        if parts.method != Method::GET && !fence.is_open() {
+            return Err(Fenced.into());
+        }
+        let Some(body) = body.try_clone() else {
+            return Ok(inner.send(Request::from_parts(parts, body)).await?);
+        };
+        let request = Request::from_parts(parts.clone(), body);
+        let is_last = attempt + 1 >= ATTEMPTS;
+        let pause = match timeout(answer_time(attempt), inner.send(request)).await {
+            Ok(Ok(response)) => match pause_after(response.status(), response.headers(), attempt) {
+                Some(pause) if !is_last && pause <= LONGEST_PAUSE => pause,
+                _ => return Ok(response),
+            },
+            Ok(Err(error)) if is_last => return Err(error.into()),
+            Err(_) if is_last => return Err("the API server doesn't answer".into()),
+            // Whether a request whose answer is lost was carried out is not known: all that is sent can be sent twice.
+            Ok(Err(_)) | Err(_) => growing_pause(attempt),
+        };
+        sleep(pause).await;
+    }
+    unreachable!("the last attempt returns")
+}
+
+fn answer_time(attempt: u32) -> Duration {
+    (FIRST_ANSWER * 2u32.pow(attempt)).min(LONGEST_ANSWER)
+}
+
+/// How long to wait after this answer before the request is sent again; none when the answer is final.
+fn pause_after(status: StatusCode, headers: &HeaderMap, attempt: u32) -> Option<Duration> {
+    let may_pass = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+    if !may_pass && status != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let own = growing_pause(attempt);
+    // A little later than asked for, so that not all who were sent away come back in the same moment.
+    Some(asked.map_or(own, |seconds| Duration::from_secs(seconds) + own))
+}
+
+fn growing_pause(attempt: u32) -> Duration {
+    let longest = FIRST_PAUSE * 2u32.pow(attempt);
+    longest.mul_f64(rand::rng().random_range(0.5..1.0))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_asks_for_is_waited_for() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        let pause = pause_after(StatusCode::TOO_MANY_REQUESTS, &headers, 0).unwrap();
+        assert!(pause >= Duration::from_secs(7) && pause < Duration::from_secs(8), "{pause:?}");
+        assert!(pause_after(StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new(), 1).unwrap() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn an_answer_that_another_attempt_would_not_change_is_final() {
+        for status in [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY] {
+            assert_eq!(pause_after(status, &HeaderMap::new(), 0), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_written_once_the_lease_may_be_lost() {
+        let fence = Fence::default();
+        assert!(fence.is_open());
+        fence.open_until(Instant::now() + Duration::from_secs(1));
+        assert!(fence.is_open());
+        sleep(Duration::from_secs(2)).await;
+        assert!(!fence.is_open());
+    }
+}
