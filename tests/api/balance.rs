@@ -1,5 +1,5 @@
 //! A gateway before two auth and three message replicas, some of which are killed or hang.
-use aether_tests::{Api, Options, Socket, Stack, Store, User, eventually};
+use aether_tests::{Api, Options, Socket, Stack, Store, User, WebSocket, eventually};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -118,4 +118,19 @@ async fn a_replica_that_hangs_is_asked_no_more_after_a_few_calls() {
     stack.message[2].resume();
     stack.auth[1].resume();
     load.end().await;
+}
+
+#[tokio::test]
+async fn a_websocket_is_opened_within_three_seconds_though_a_replica_hangs() {
+    let stack = several();
+    let user = User::register(&stack.api(), "patient").await;
+    stack.message[0].pause();
+    for _ in 0..4 {
+        let start = Instant::now();
+        let mut socket = WebSocket::connect(&stack.api(), &user).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        let sent = socket.answer("join_room", json!({"roomId": "general"}), Duration::from_secs(5)).await;
+        assert_eq!(sent["success"], true, "{sent}");
+    }
+    stack.message[0].resume();
 }

@@ -25,6 +25,7 @@ mod outage;
 mod playground;
 mod replicas;
 mod rooms;
+mod rooms_members;
 mod rooms_messages;
 mod run;
 mod secrets;

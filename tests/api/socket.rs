@@ -131,3 +131,21 @@ async fn a_sender_cannot_speak_for_another() {
     assert_eq!(history.body["messages"][0]["userId"], mallory.id);
     assert_eq!(history.body["messages"][0]["username"], mallory.username);
 }
+
+#[tokio::test]
+async fn a_request_that_the_engine_refuses_says_why_by_number_as_its_clients_expect() {
+    let api = api();
+    let polling = "/socket/?EIO=4&transport=polling";
+    for (query, code, message) in [
+        ("/socket/?EIO=3&transport=polling".to_owned(), 5, "Unsupported protocol version"),
+        ("/socket/?transport=polling".to_owned(), 5, "Unsupported protocol version"),
+        ("/socket/?EIO=4&transport=pigeon".to_owned(), 0, "Transport unknown"),
+        ("/socket/?EIO=4".to_owned(), 0, "Transport unknown"),
+        (format!("{polling}&sid={}", unique("none")), 1, "Session ID unknown"),
+        (format!("{polling}&sid={}.00000000", unique("none")), 1, "Session ID unknown"),
+    ] {
+        api.get(&query, None).await.assert(400, json!({"code": code, "message": message}));
+    }
+    let posted = api.post(polling, None, json!({})).await;
+    posted.assert(400, json!({"code": 2, "message": "Bad handshake method"}));
+}

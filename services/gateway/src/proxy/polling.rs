@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use super::{Proxy, dial::Dialler, headers, sid, unless_dismissed, unreachable};
+use super::{Proxy, dial::Dialler, headers, replicas, sid, unless_dismissed, unreachable};
 use crate::{access::Context, body, error::Answer};
 
 /// A poll is answered by the next ping at the latest, 25 seconds unless configured otherwise.
@@ -33,7 +33,7 @@ pub(super) fn client(dialler: Dialler) -> Client<Dialler, Body> {
         .build(dialler)
 }
 
-/// Opens a session on the first replica that can be reached, and marks its id.
+/// Opens a session on the first replica that answers, and marks its id.
 pub(super) async fn open(
     proxy: &Proxy,
     request: Request,
@@ -46,12 +46,19 @@ pub(super) async fn open(
     headers.remove(header::ACCEPT_ENCODING);
     headers.remove(header::CONTENT_LENGTH);
     let mut last = None;
-    for replica in candidates {
+    for (place, replica) in candidates.iter().enumerate() {
         let request = build(Method::GET, *replica, target, headers.clone(), Body::empty())?;
-        match send(proxy, request).await? {
-            Ok(response) => return Ok(marked(response, *replica).await?),
-            Err(error) if error.is_connect() => last = Some(error.into()),
-            Err(error) => return Err(unreachable(Some(error.into())).into()),
+        let limit = replicas::patience(place, candidates, ANSWER_TIME_OUT);
+        match tokio::time::timeout(limit, send(proxy, request)).await {
+            Ok(Ok(Ok(response))) => return Ok(marked(response, *replica).await?),
+            Ok(Ok(Err(error))) if error.is_connect() => last = Some(error.into()),
+            Ok(Ok(Err(error))) => return Err(unreachable(Some(error.into())).into()),
+            Ok(Err(error)) => return Err(error.into()),
+            // A session that it opens later all the same is nobody's, and ends by itself.
+            Err(_) => {
+                proxy.replicas.doubt(*replica);
+                last = Some(anyhow::anyhow!("no answer in time"));
+            }
         }
     }
     Err(unreachable(last).into())

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc,
+        self, Arc, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -18,6 +18,16 @@ use tokio::sync::Mutex;
 const FRESH: Duration = Duration::from_secs(1);
 /// For so long the last answer serves when names can't be resolved.
 const USABLE: Duration = Duration::from_secs(60);
+
+/// A replica that answers a handshake later than this may hang: where there is another one, that is asked.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// One that did is tried last for so long.
+const DOUBT: Duration = Duration::from_secs(3);
+
+/// How long to wait for the answer of the candidate at a place; for the last one's, `longest`.
+pub(super) fn patience(place: usize, candidates: &[SocketAddr], longest: Duration) -> Duration {
+    if place + 1 < candidates.len() { PATIENCE } else { longest }
+}
 
 /// A host name with its port.
 #[derive(Clone)]
@@ -33,6 +43,8 @@ pub(super) struct Replicas {
     hosts: Vec<Host>,
     next: AtomicUsize,
     known: Mutex<Known>,
+    /// Those that left a handshake unanswered, until when they are tried last.
+    doubted: sync::Mutex<HashMap<SocketAddr, Instant>>,
 }
 
 #[derive(Default)]
@@ -46,7 +58,7 @@ struct Known {
 
 impl Replicas {
     pub(super) fn new(hosts: Vec<Host>) -> Self {
-        Self { hosts, next: AtomicUsize::new(0), known: Mutex::default() }
+        Self { hosts, next: AtomicUsize::new(0), known: Mutex::default(), doubted: sync::Mutex::default() }
     }
 
     /// Every replica. The lock is held while the name is looked up, so that many requests make one look-up.
@@ -77,14 +89,25 @@ impl Replicas {
         self.known.lock().await.peers.get(&replica).cloned()
     }
 
-    /// All of them, beginning with another one each time.
+    /// All of them, beginning with another one each time; those that seem to hang come last.
     pub(super) fn rotation(&self, all: &[SocketAddr]) -> Vec<SocketAddr> {
         let mut order = all.to_vec();
         if !order.is_empty() {
             let first = self.next.fetch_add(1, Ordering::Relaxed) % order.len();
             order.rotate_left(first);
         }
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        if !doubted.is_empty() {
+            let now = Instant::now();
+            doubted.retain(|_, until| *until > now);
+            order.sort_by_key(|replica| doubted.contains_key(replica));
+        }
         order
+    }
+
+    /// A replica left a handshake unanswered.
+    pub(super) fn doubt(&self, replica: SocketAddr) {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(replica, Instant::now() + DOUBT);
     }
 
     /// What one name answers is enough: the others may be gone.
@@ -123,6 +146,14 @@ mod tests {
         let first: Vec<SocketAddr> = (0..3).map(|_| replicas.rotation(&all)[0]).collect();
         assert_eq!(first, all);
         assert_eq!(replicas.rotation(&all).len(), 3);
+    }
+
+    #[test]
+    fn one_that_seems_to_hang_is_tried_last() {
+        let replicas = Replicas::new(Vec::new());
+        let all: Vec<SocketAddr> = (1..=3).map(|n| SocketAddr::from(([10, 0, 0, n], 3001))).collect();
+        replicas.doubt(all[1]);
+        assert!((0..3).all(|_| replicas.rotation(&all)[2] == all[1]));
     }
 
     #[tokio::test]

@@ -3,18 +3,17 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use aether_common::{Error, net, tls::Stream};
-use anyhow::Context as _;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
+    http::{self, HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::Response,
 };
-use hyper::{client::conn::http1, upgrade::Upgraded};
+use hyper::{body::Incoming, client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 
 use super::{
-    Proxy, dial, headers, polling,
+    Proxy, dial, headers, polling, replicas,
     tunnel::{self, End},
     unreachable,
 };
@@ -40,7 +39,7 @@ pub(super) fn origin_is_allowed(headers: &HeaderMap, origins: &[String]) -> bool
     origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) || same()
 }
 
-/// Asks a replica for a websocket and, if it agrees, ties it to the client's.
+/// Asks replicas for a websocket and, if one agrees, ties it to the client's.
 pub(super) async fn open(
     proxy: &Proxy,
     mut request: Request,
@@ -49,19 +48,9 @@ pub(super) async fn open(
     target: &str,
 ) -> Answer<Response> {
     let client_side = hyper::upgrade::on(&mut request);
-    let (replica, stream) = connect(proxy, candidates).await?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(Some(error.into())))?;
-    tokio::spawn(connection.with_upgrades());
-
     let mut headers = headers::request(request.headers(), context);
     ask_for_websocket(&mut headers);
-    let mut asked = polling::build(Method::GET, replica, target, headers, Body::empty())?;
-    // Asked over a connection of our own, so by path.
-    *asked.uri_mut() = target.parse().map_err(|error: axum::http::uri::InvalidUri| Error::internal(error))?;
-    let answer = tokio::time::timeout(HANDSHAKE_TIME_OUT, sender.send_request(asked)).await;
-    let answer = answer.context("no answer in time").and_then(|answer| Ok(answer?));
-    let mut answer = answer.map_err(|error| unreachable(Some(error)))?;
+    let mut answer = ask(proxy, candidates, target, &headers).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(polling::passed_on(answer));
     }
@@ -94,13 +83,32 @@ fn ask_for_websocket(headers: &mut HeaderMap) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
-/// The first replica that can be reached.
-async fn connect(proxy: &Proxy, candidates: &[SocketAddr]) -> Result<(SocketAddr, Stream), Error> {
+/// The answer of the first replica that gives one.
+async fn ask(
+    proxy: &Proxy,
+    candidates: &[SocketAddr],
+    target: &str,
+    headers: &HeaderMap,
+) -> Result<http::Response<Incoming>, Error> {
     let mut last = None;
-    for replica in candidates {
-        match dial::dial(&proxy.replicas, *replica).await {
-            Ok(stream) => return Ok((*replica, stream)),
-            Err(error) => last = Some(error.into()),
+    for (place, replica) in candidates.iter().enumerate() {
+        let mut asked = polling::build(Method::GET, *replica, target, headers.clone(), Body::empty())?;
+        // Asked over a connection of our own, so by path.
+        *asked.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| Error::internal(error))?;
+        let answer = async {
+            let stream = dial::dial(&proxy.replicas, *replica).await?;
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection.with_upgrades());
+            anyhow::Ok(sender.send_request(asked).await?)
+        };
+        let limit = replicas::patience(place, candidates, HANDSHAKE_TIME_OUT);
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => last = Some(error),
+            Err(_) => {
+                proxy.replicas.doubt(*replica);
+                last = Some(anyhow::anyhow!("no answer in time"));
+            }
         }
     }
     Err(unreachable(last))

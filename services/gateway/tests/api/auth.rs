@@ -85,6 +85,10 @@ async fn the_two_forms_of_401_stand_where_the_specification_has_them() {
         (Method::GET, "/api/auth/ws-token"),
         (Method::GET, "/api/auth/profile"),
         (Method::PUT, "/api/auth/profile"),
+        (Method::PUT, "/api/auth/password"),
+        (Method::GET, "/api/auth/sessions"),
+        (Method::DELETE, "/api/auth/sessions"),
+        (Method::DELETE, "/api/auth/sessions/1"),
         (Method::GET, "/api/rooms"),
         (Method::POST, "/api/rooms"),
         (Method::GET, "/api/rooms/general/messages"),
@@ -177,4 +181,56 @@ async fn an_outage_of_auth_is_503_and_never_401() {
     tokio::time::sleep(std::time::Duration::from_millis(3600)).await;
     assert_eq!(send(world.get("/api/rooms", &token)).await.0, 503);
     assert_eq!(send(world.get("/api/rooms", "rubbish")).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_password_is_changed_and_a_bad_one_refused_by_the_name_of_its_field() {
+    let world = World::new().await;
+    let token = world.register("ada").await;
+    let change = |body: Value| send(world.request(Method::PUT, "/api/auth/password").bearer_auth(&token).json(&body));
+    for (body, message) in [
+        (json!({"currentPassword": "wrong", "newPassword": "battery staple"}), "currentPassword is wrong"),
+        (json!({"newPassword": 7}), "currentPassword is required; newPassword must be a string"),
+    ] {
+        assert_eq!(change(body).await, (400, json!({"success": false, "message": message})));
+    }
+    let done = json!({"success": true, "message": "Password changed successfully"});
+    assert_eq!(change(json!({"currentPassword": "correct horse", "newPassword": "battery staple"})).await, (200, done));
+    let login = json!({"email": "ada@example.com", "password": "battery staple"});
+    assert_eq!(send(world.request(Method::POST, "/api/auth/login").json(&login)).await.0, 200);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_the_current_one_ends_at_once_on_this_gateway() {
+    let world = World::new().await;
+    let token = world.register("ada").await;
+    let (status, body) = send(world.get("/api/auth/sessions", &token)).await;
+    let id = body["sessions"][0]["id"].as_str().unwrap().to_owned();
+    let session = json!({"id": id, "createdAt": "2023-10-27T10:00:00.000Z", "expiresAt": "2023-10-27T10:00:00.000Z",
+        "address": null, "userAgent": null, "current": true});
+    let list = json!({"success": true, "message": "Sessions retrieved successfully", "sessions": [session]});
+    assert_eq!((status, body), (200, list));
+    let delete = |path: String| send(world.request(Method::DELETE, &path).bearer_auth(&token));
+    let none = json!({"success": false, "message": "Session not found"});
+    for other in ["other", "%FF"] {
+        assert_eq!(delete(format!("/api/auth/sessions/{other}")).await, (404, none.clone()));
+    }
+    let ended = json!({"success": true, "message": "Session revoked successfully", "revoked": 1});
+    assert_eq!(delete(format!("/api/auth/sessions/{id}")).await, (200, ended));
+    assert_eq!(send(world.get("/api/rooms", &token)).await.0, 401);
+}
+
+#[tokio::test]
+async fn all_sessions_end_with_the_current_one_only_where_that_is_said() {
+    let world = World::new().await;
+    let token = world.register("ada").await;
+    let delete =
+        |query: &str| send(world.request(Method::DELETE, &format!("/api/auth/sessions{query}")).bearer_auth(&token));
+    let revoked = |number| json!({"success": true, "message": "Sessions revoked successfully", "revoked": number});
+    let refusal = json!({"success": false, "message": "all must be true or false"});
+    assert_eq!(delete("?all=perhaps").await, (400, refusal));
+    assert_eq!(delete("").await, (200, revoked(0)));
+    assert_eq!(send(world.get("/api/rooms", &token)).await.0, 200);
+    assert_eq!(delete("?all=true").await, (200, revoked(1)));
+    assert_eq!(send(world.get("/api/rooms", &token)).await.0, 401);
 }

@@ -1,7 +1,9 @@
 //! Socket.IO by websocket.
 
+use std::time::{Duration, Instant};
+
 use futures::SinkExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::StreamExt as _;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -84,4 +86,31 @@ async fn an_upgrade_of_a_polling_session_reaches_its_replica_under_its_own_id() 
         assert_eq!(headers["x-forwarded-for"], "127.0.0.1");
     }
     assert_eq!(connect(&world, "&sid=a-0.00000000", None).await.err(), Some(400));
+}
+
+/// The URL of a replica that takes connections and says nothing, for as long as the listener lives.
+async fn hung() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.3:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[tokio::test]
+async fn a_replica_that_hangs_delays_a_handshake_once_and_not_for_long() {
+    let (a, _a) = FakeSocket::at("a", "127.0.0.1", 0).await;
+    let (_hangs, hung) = hung().await;
+    let world = World::with(&[("MESSAGE_SERVICE_HTTP_URL", &format!("{},{hung}", a.url()))]).await;
+    let start = Instant::now();
+    for _ in 0..6 {
+        let mut socket = connect(&world, "", None).await.unwrap();
+        assert_eq!(echo(&mut socket, "a").await, "a");
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    let world = World::with(&[("MESSAGE_SERVICE_HTTP_URL", &format!("{},{hung}", a.url()))]).await;
+    let start = Instant::now();
+    for _ in 0..6 {
+        let opened = world.client.get(world.url("/socket/?EIO=4&transport=polling")).send().await.unwrap();
+        assert!(opened.text().await.unwrap().starts_with("0{\"sid\":\"a-"));
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
