@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 RESOURCE ?= examples/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz lint generate images up e2e down bench
+.PHONY: help run test faults fuzz lint deny generate images up e2e down bench
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -33,6 +33,9 @@ lint: ## Check format, lints, and that generated files are fresh
 	scripts/generate
 	git diff --exit-code -- crds charts docs clients || { echo "Generated files were out of date: commit the ones above." >&2; exit 1; }
 	if command -v helm >/dev/null; then helm lint --quiet charts/aetherconnect-operator; else echo "helm is not installed: the chart was not linted"; fi
+
+deny: ## Check licences, sources and known holes of all libraries (builds cargo-deny once, 5 minutes)
+	scripts/deny
 
 generate: ## Write the generated files again (CRD, chart CRD, descriptions of API and socket, TypeScript types)
 	scripts/generate
