@@ -148,7 +148,7 @@ AetherConnect "{name}" is ready at {url} after {:.1} s.
   API       {url}/api/docs
   Sign up   curl {url}/api/auth/register -H 'content-type: application/json' \
               -d '{{"email":"ada@example.com","password":"correct horse","firstName":"Ada","lastName":"Lovelace","username":"ada"}}'
-  Chat      the README's "A first chat" does the rest
+  Chat      docs/quickstart.md does the rest
   Data      {}
   Stop      Ctrl-C
 "#,

@@ -54,6 +54,7 @@ const socket = io(url, {
 
 let roomId;
 let lastSeq; // what was seen last: after a cut, the server sends what came since
+let lastSent = 0; // what was stored last of one's own
 const unsent = new Map(); // by tempId: sent again after a cut, stored once
 
 socket.on("connect", () => {
@@ -82,7 +83,8 @@ socket.on("new_message", (message) => {
 function deliver(message) {
   socket.emit("send_message", { roomId, ...message }, (answer) => {
     unsent.delete(message.tempId);
-    if (!answer.success) console.log(`* not sent: ${answer.message}`);
+    if (answer.success) lastSent = answer.seq;
+    else console.log(`* not sent: ${answer.message}`);
   });
 }
 
@@ -94,7 +96,7 @@ lines.on("line", (content) => {
   if (roomId && socket.connected) deliver(message);
 });
 lines.on("close", async () => {
-  while (unsent.size > 0) await sleep(20);
+  while (unsent.size > 0 || lastSent > (lastSeq ?? 0)) await sleep(20);
   socket.disconnect();
   process.exit();
 });

@@ -23,6 +23,7 @@ mod matrix;
 mod metrics;
 mod outage;
 mod playground;
+mod quickstart;
 mod replicas;
 mod rooms;
 mod rooms_members;

@@ -68,7 +68,7 @@ impl Playground {
         if !env.flag("PLAYGROUND_ENABLED", false)? {
             return Ok(None);
         }
-        let socket_io = env.get(SOCKET_IO).map(PathBuf::from).map(|path| {
+        let socket_io = env.get(SOCKET_IO).map(PathBuf::from).or_else(beside_program).map(|path| {
             fs::read(&path).map(Bytes::from).map_err(|error| {
                 let mend = format!("{error}; it has to be socket.io.esm.min.js of the npm package socket.io-client");
                 ConfigError::Invalid(SOCKET_IO, path.display().to_string(), mend)
@@ -93,6 +93,12 @@ impl Playground {
     }
 }
 
+/// Where images and archives have it.
+fn beside_program() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?.with_file_name("socket.io.esm.min.js");
+    path.exists().then_some(path)
+}
+
 fn answer(kind: &'static str, content: Bytes) -> Response {
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
@@ -114,6 +120,15 @@ mod tests {
         assert!(Playground::from_env(&Env::default()).unwrap().is_none());
         let on = Env::default().with("PLAYGROUND_ENABLED", true);
         assert!(Playground::from_env(&on).unwrap().unwrap().socket_io.is_none());
+    }
+
+    #[test]
+    fn the_socket_io_client_is_read_from_where_the_variable_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("socket.io.js");
+        fs::write(&file, "export const io = 1;").unwrap();
+        let env = Env::default().with("PLAYGROUND_ENABLED", true).with(SOCKET_IO, file.display());
+        assert_eq!(Playground::from_env(&env).unwrap().unwrap().socket_io.unwrap(), "export const io = 1;");
     }
 
     #[test]
