@@ -1,4 +1,5 @@
-//! `aetherconnect-operator`: runs the operator, or prints the definition of the resource (`crds`).
+//! `aetherconnect-operator`: runs the operator, or prints the definition of the resource (`crds`) or its reference
+//! for people (`reference`).
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -37,7 +38,13 @@ async fn main() -> anyhow::Result<()> {
             print!("{}", api::crd_yaml()?);
             Ok(())
         }
-        Some(other) => anyhow::bail!("unknown command {other}: there are `run` (the default) and `crds`"),
+        Some("reference") => {
+            print!("{}", api::reference()?);
+            Ok(())
+        }
+        Some(other) => {
+            anyhow::bail!("unknown command {other}: there are `run` (the default), `crds` and `reference`")
+        }
     }
 }
 

@@ -8,6 +8,7 @@ import { chat } from "./suites/chat.mjs";
 import { faults } from "./suites/faults.mjs";
 import { isolation } from "./suites/isolation.mjs";
 import { changes, deletion, through } from "./suites/lifecycle.mjs";
+import { network, protection, rotation } from "./suites/policies.mjs";
 
 const namespace = "aether-e2e";
 const first = ["default", "chat"];
@@ -42,6 +43,9 @@ await through(...second, 3000, async (api) => {
   secondUsers = await chat(api, second.join("/"));
   await isolation(home, api, firstUsers.bob, ...second);
 });
+await network(namespace, ...first);
+await protection(...first);
+await rotation(home, firstUsers.bob, ...first);
 await broken(namespace, [first, second]);
 await faults(home, ...first);
 await changes(...second, secondUsers.bob);

@@ -8,6 +8,7 @@ mod exposure;
 mod operated;
 mod parse;
 mod policy;
+mod reference;
 mod status;
 mod stores;
 mod workload;
@@ -25,6 +26,7 @@ pub use exposure::{
 pub use operated::{CloudNativePg, MongodbCommunity, RedisReplication};
 pub use parse::{ParseError, parse, parse_all};
 pub use policy::NetworkPolicySpec;
+pub use reference::reference;
 pub use status::{AetherConnectStatus, ComponentStatus, PlanStatus};
 pub use stores::{
     CaKey, ConnectionKeys, ExternalStore, JwtSpec, ManagedRedis, ManagedStore, MongodbSpec, Origin, PostgresSpec,

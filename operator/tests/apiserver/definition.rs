@@ -18,9 +18,15 @@ async fn an_empty_spec_is_accepted_and_filled_with_defaults() {
 #[tokio::test]
 async fn every_example_is_accepted() {
     let world = World::new().await;
-    for file in ["quickstart", "external", "two-tenants"] {
-        let path = format!("{}/../examples/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples")).unwrap();
+    let files: Vec<_> = folder
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    assert!(files.len() > 5, "{files:?}");
+    for path in files {
+        let file = path.file_stem().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
         for (n, resource) in aether_operator::api::parse_all(&text).unwrap().iter().enumerate() {
             let spec = serde_json::to_string(&resource.spec).unwrap();
             world.apply(&format!("{file}-{n}"), &spec).await;

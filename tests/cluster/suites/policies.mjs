@@ -1,0 +1,106 @@
+// Who can reach what, what can't be deleted, and keys that change while people talk.
+import assert from "node:assert/strict";
+import { check, until } from "../lib/check.mjs";
+import { apply, condition, get, kubectl, tryKubectl, waitReady } from "../lib/kube.mjs";
+
+/** What a pod of somebody else's may reach of `namespace`/`name`. */
+export async function network(outside, namespace, name) {
+  const label = `${namespace}/${name}`;
+  const store = await get(namespace, "statefulset", `${name}-postgres`);
+  const { image, imagePullPolicy } = store.spec.template.spec.containers[0];
+  await apply({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "outsider", namespace: outside },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: "outsider", image, imagePullPolicy, command: ["sleep", "3600"] }],
+    },
+  });
+  await kubectl("-n", outside, "wait", "pod/outsider", "--for=condition=Ready", "--timeout=120s");
+  const reaches = async (host, port) => {
+    const connect = `exec 3<>/dev/tcp/${host}/${port}`;
+    const { code } = await tryKubectl(["-n", outside, "exec", "outsider", "--", "timeout", "3", "bash", "-c", connect]);
+    return code === 0;
+  };
+  await check(`${label}: a stranger in the cluster reaches the gateway, and nothing behind it`, async () => {
+    assert.equal(await reaches(`${name}-gateway.${namespace}.svc`, 3000), true);
+    const { items } = await get(namespace, "pods", "-l", `app.kubernetes.io/instance=${name}`);
+    const closed = { gateway: [9090], auth: [50001, 3002], message: [50002, 3001], postgres: [5432], mongodb: [27017], redis: [6379] };
+    for (const [component, ports] of Object.entries(closed)) {
+      const pod = items.find(
+        ({ metadata, status }) =>
+          metadata.labels["app.kubernetes.io/component"] === component && status.phase === "Running",
+      );
+      for (const port of ports) assert.equal(await reaches(pod.status.podIP, port), false, `${component}:${port}`);
+    }
+  });
+  await kubectl("-n", outside, "delete", "pod", "outsider", "--wait=false");
+}
+
+export async function protection(namespace, name) {
+  await check(`${namespace}/${name}: while it is protected it can't be deleted, and the refusal says why`, async () => {
+    const annotate = (value) =>
+      kubectl("-n", namespace, "annotate", "--overwrite", "ac", name, `aetherconnect.io/deletion-protection${value}`);
+    await annotate("=true");
+    // A policy takes effect a moment after it was made.
+    await until("the deletion is refused", async () => {
+      const { code, stderr } = await tryKubectl(["-n", namespace, "delete", "ac", name, "--dry-run=server"]);
+      return code !== 0 && /is protected: remove its annotation aetherconnect.io\/deletion-protection/.test(stderr);
+    });
+    await annotate("-");
+    await kubectl("-n", namespace, "delete", "ac", name, "--dry-run=server");
+  });
+}
+
+const keyOf = (token) => JSON.parse(Buffer.from(token.split(".")[0], "base64url")).kid;
+
+/** `user` belongs to the instance behind `api`. */
+export async function rotation(api, user, namespace, name) {
+  await check(`${namespace}/${name}: keys are rotated while people log in and talk, and no token is refused`, async () => {
+    const { status, body } = await api.login(user);
+    assert.equal(status, 200);
+    const old = body.accessToken;
+    const refused = [];
+    let asked = 0;
+    let goesOn = true;
+    const client = (async () => {
+      while (goesOn) {
+        for (const [what, answer] of [
+          ["profile", await api.call("GET", "/api/auth/profile", { token: old }).catch(() => undefined)],
+          ["login", await api.login(user).catch(() => undefined)],
+        ]) {
+          asked += 1;
+          if (answer?.status === 401) refused.push(what);
+        }
+        await new Promise((done) => setTimeout(done, 200));
+      }
+    })();
+    try {
+      await kubectl("-n", namespace, "annotate", "--overwrite", "ac", name, `aetherconnect.io/rotate-keys=${Date.now()}`);
+      await until(
+        "the new key signs everywhere",
+        async () => {
+          const { metadata } = await get(namespace, "secret", `${name}-jwt`);
+          return metadata.annotations?.["aetherconnect.io/rotation-phase"] === "overlapping";
+        },
+        { timeout: 180_000, every: 1000 },
+      );
+      await until("the pods have it", async () => {
+        const live = await get(namespace, "aetherconnect", name);
+        return condition(live, "Ready").status === "True" && /the keys were rotated/.test(condition(live, "SecretsReady").message);
+      }, { timeout: 180_000 });
+      await waitReady(namespace, name);
+      await until("logins give tokens of the new key", async () => {
+        const answer = await api.login(user);
+        return answer.status === 200 && keyOf(answer.body.accessToken) !== keyOf(old);
+      });
+    } finally {
+      goesOn = false;
+      await client;
+    }
+    assert.deepEqual(refused, []);
+    assert.ok(asked > 20, `${asked} requests`);
+    await api.expect(200, "GET", "/api/auth/profile", { token: old });
+  });
+}
