@@ -4,7 +4,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 RESOURCE ?= examples/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz lint deny generate images up e2e down bench
+.PHONY: help run test faults fuzz lint deny generate images up e2e down bench release
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -48,6 +48,9 @@ up: images ## Make a kind cluster with the operator and an example chat
 
 e2e: images ## Test the product on the kind cluster
 	scripts/e2e
+
+release: ## Build what a release consists of into dist/: binaries, images, chart, CRD, SBOM, checksums
+	scripts/release
 
 down: ## Delete the kind cluster
 	scripts/down
