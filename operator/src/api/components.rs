@@ -31,6 +31,9 @@ pub struct GatewaySpec {
     /// An HTTPRoute to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_api: Option<GatewayApiSpec>,
+    /// Serves a page to try the chat with, at `/playground`. Not for production.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub playground: bool,
     /// CPU and memory of each pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -66,6 +69,7 @@ impl Default for GatewaySpec {
             service: ServiceSpec::default(),
             ingress: None,
             gateway_api: None,
+            playground: false,
             resources: None,
             env: Vec::new(),
             pod_template: None,

@@ -18,6 +18,9 @@ pub fn gateway(spec: &AetherConnectSpec) -> Vec<Setting> {
     if !gateway.cors.origins.is_empty() {
         settings.push(("FRONTEND_URL", gateway.cors.origins.join(",")));
     }
+    if gateway.playground {
+        settings.push(("PLAYGROUND_ENABLED", true.to_string()));
+    }
     if !gateway.trusted_proxies.is_empty() {
         settings.push(("TRUSTED_PROXIES", gateway.trusted_proxies.join(",")));
     }
@@ -73,8 +76,10 @@ mod tests {
         let mut spec = AetherConnectSpec::default();
         spec.gateway.port = 8080;
         spec.gateway.rate_limit.max = Some(5);
+        spec.gateway.playground = true;
         let settings = all(&spec);
         assert!(settings.contains(&("API_GATEWAY_PORT", "8080".to_owned())));
         assert!(settings.contains(&("RATE_LIMIT_MAX", "5".to_owned())));
+        assert!(settings.contains(&("PLAYGROUND_ENABLED", "true".to_owned())));
     }
 }
