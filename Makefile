@@ -23,6 +23,8 @@ faults: ## Test long what holds while processes and stores fail; figures go to F
 	cargo build --locked --workspace --bins
 	cargo test --locked --package aether-tests --test faults --no-run
 	FAULTS=long TEST_SERVERS="postgres redis mongodb" tests/tools/with-servers cargo test --locked --package aether-tests --test faults
+	cargo test --locked --package aether-operator --test apiserver --no-run
+	FAULTS=long TEST_SERVERS=kubernetes tests/tools/with-servers cargo test --locked --package aether-operator --test apiserver -- crashes faults fields
 
 fuzz: ## Try every parser of strangers' bytes with odd inputs, each for FUZZ_SECONDS (60); FUZZ_SEED repeats a run
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --workspace --lib --test fuzz_tokens -- fuzz_ --nocapture
@@ -55,5 +57,6 @@ release: ## Build what a release consists of into dist/: binaries, images, chart
 down: ## Delete the kind cluster
 	scripts/down
 
-bench: ## Measure beside a plain Socket.IO server, and print the figures (15 minutes; parts: bench/run --help)
+bench: ## Measure the services, then the operator, and print the figures (30 minutes; parts: bench/run [operator] --help)
 	bench/run
+	bench/run operator

@@ -9,6 +9,7 @@ mod crashes;
 mod definition;
 mod drift;
 mod faults;
+mod fields;
 mod fleet;
 mod idle;
 mod leader;

@@ -20,7 +20,7 @@ struct Rules {
     rules: Vec<PolicyRule>,
 }
 
-fn listed() -> Vec<PolicyRule> {
+pub(crate) fn listed() -> Vec<PolicyRule> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let blocks = readme.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
     blocks.flat_map(|block| serde_yaml::from_str::<Rules>(block).unwrap().rules).collect()

@@ -152,7 +152,7 @@ impl ControlPlane {
         Ok(cleared.buffer_unordered(CONCURRENCY).try_collect().await?)
     }
 
-    /// How many writes the operator has sent: all that aren't of the stand-ins, of this program or of the server itself.
+    /// How many writes of the operator's sort were carried out: children, Secrets, the resources' status and Events.
     pub(crate) async fn operators_writes(&self) -> Result<f64> {
         let request = http::Request::get("/metrics").body(Vec::new())?;
         let text = self.client.request_text(request).await?;
@@ -162,11 +162,9 @@ impl ControlPlane {
             let label = |name: &str| labels.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
             let (resource, part) = (label("resource").unwrap_or_default(), label("subresource").unwrap_or_default());
             let is_write = matches!(label("verb"), Some("POST" | "PUT" | "PATCH" | "APPLY" | "DELETE"));
-            let is_ours = match (resource, part) {
-                ("deployments" | "statefulsets" | "jobs", "status") => false,
-                ("aetherconnects", "") | ("leases" | "namespaces" | "customresourcedefinitions", _) => false,
-                _ => is_write,
-            };
+            let is_children = Kind::ALL.iter().any(|kind| kind.resource().plural == resource) && part.is_empty();
+            let is_told = matches!((resource, part), ("aetherconnects", "status") | ("events" | "secrets", ""));
+            let is_ours = is_write && (is_children || is_told);
             if is_ours && label("code").is_some_and(|code| code.starts_with('2')) {
                 *writes.entry((resource.to_owned(), part.to_owned())).or_insert(0.0) += value.parse::<f64>()?;
             }

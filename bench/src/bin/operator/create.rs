@@ -128,7 +128,7 @@ pub(crate) async fn measure(plane: &ControlPlane, report: &mut Report, count: us
 /// Changes a field of each instance; gives the writes an instance.
 async fn change(plane: &ControlPlane, places: &[Instance]) -> Result<f64> {
     let before = plane.operators_writes().await?;
-    plane.ask(places, &json!({"gateway": {"replicas": 2}})).await?;
+    plane.ask(places, &json!({"gateway": {"logLevel": "debug"}})).await?;
     plane.ready(places).await?;
     sleep(Duration::from_secs(3)).await;
     Ok((plane.operators_writes().await? - before) / places.len() as f64)

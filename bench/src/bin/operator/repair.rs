@@ -19,6 +19,7 @@ use crate::{
 };
 
 const INSTANCES: usize = 10;
+const OTHER: &str = "another";
 const LABEL: &str = "app.kubernetes.io/component";
 
 pub(crate) async fn measure(plane: &ControlPlane, report: &mut Report, rounds: usize) -> Result<()> {
@@ -63,12 +64,12 @@ async fn child(
 }
 
 async fn edit(api: &Api<DynamicObject>, name: &str) -> Result<f64> {
-    let patch = Patch::Merge(json!({"metadata": {"labels": {LABEL: "somebody's"}}}));
+    let patch = Patch::Merge(json!({"metadata": {"labels": {LABEL: OTHER}}}));
     let began = Instant::now();
     api.patch(name, &PatchParams::default(), &patch).await?;
     wait(began, async || {
         let labels = api.get(name).await?.metadata.labels.unwrap_or_default();
-        Ok(labels.get(LABEL).is_some_and(|label| label != "somebody's"))
+        Ok(labels.get(LABEL).is_some_and(|label| label != OTHER))
     })
     .await
 }
