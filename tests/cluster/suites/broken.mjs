@@ -8,7 +8,7 @@ const refused = [
   [
     "both managed and external",
     { postgres: { managed: {}, external: { secretRef } } },
-    [/postgres/, /exactly one of managed and external/],
+    [/postgres/, /exactly one of managed, external and cloudNativePG/],
   ],
   ["Redis both disabled and managed", { redis: { managed: {}, disabled: true } }, [/redis/, /exactly one of/]],
   ["an unknown field", { gatway: { port: 3000 } }, [/unknown field "spec\.gatway"/]],
