@@ -119,6 +119,7 @@ fn turn(name: &str, members: &[Member], default: &str, batch: usize) -> Result<(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

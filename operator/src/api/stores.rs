@@ -36,7 +36,7 @@ pub enum Origin {
     /// We do: one small instance.
     Managed,
     /// Somebody else does.
-    External(ExternalStore),
+    External(Box<ExternalStore>),
     /// Another operator does, from a resource that we make.
     Operated,
     /// Nobody: there is none.
@@ -63,7 +63,7 @@ impl AetherConnectSpec {
         };
         match external {
             _ if disabled => Origin::Disabled,
-            Some(external) => Origin::External(external),
+            Some(external) => Origin::External(Box::new(external)),
             None if operated => Origin::Operated,
             None => Origin::Managed,
         }

@@ -27,7 +27,7 @@ fn gateway(instance: &Instance<'_>) -> Child {
         to(instance, "auth", &[spec.auth.grpc_port]),
         to(instance, "message", &[spec.message.grpc_port, spec.message.http_port]),
     ];
-    service(instance, "gateway", ingress.into_iter().flatten().collect(), egress)
+    service(instance, "gateway", &ingress.into_iter().flatten().collect::<Vec<_>>(), egress)
 }
 
 fn auth(instance: &Instance<'_>) -> Child {
@@ -35,7 +35,12 @@ fn auth(instance: &Instance<'_>) -> Child {
     let callers = from(instance, &["gateway", "message"], &[spec.grpc_port]);
     let ingress = [Some(callers), metrics(instance, spec.http_port)];
     let egress = [Some(to_postgres(instance)), to_redis(instance)];
-    service(instance, "auth", ingress.into_iter().flatten().collect(), egress.into_iter().flatten().collect())
+    service(
+        instance,
+        "auth",
+        &ingress.into_iter().flatten().collect::<Vec<_>>(),
+        egress.into_iter().flatten().collect(),
+    )
 }
 
 fn message(instance: &Instance<'_>) -> Child {
@@ -44,11 +49,16 @@ fn message(instance: &Instance<'_>) -> Child {
     let ingress = [Some(callers), metrics(instance, spec.http_port)];
     let auth = to(instance, "auth", &[instance.spec.auth.grpc_port]);
     let egress = [Some(auth), Some(to_mongodb(instance)), to_redis(instance)];
-    service(instance, "message", ingress.into_iter().flatten().collect(), egress.into_iter().flatten().collect())
+    service(
+        instance,
+        "message",
+        &ingress.into_iter().flatten().collect::<Vec<_>>(),
+        egress.into_iter().flatten().collect(),
+    )
 }
 
 fn migration(instance: &Instance<'_>) -> Child {
-    service(instance, "migration", Vec::new(), vec![to_postgres(instance), to_mongodb(instance)])
+    service(instance, "migration", &[], vec![to_postgres(instance), to_mongodb(instance)])
 }
 
 /// The managed stores answer, and call nobody.
@@ -57,28 +67,28 @@ fn stores(instance: &Instance<'_>) -> Vec<Child> {
     let mut policies = Vec::new();
     if spec.manages(Store::Postgres) {
         let callers = from(instance, &["auth", "migration"], &[postgres::PORT]);
-        policies.push(policy(instance, "postgres", vec![callers], Vec::new()));
+        policies.push(policy(instance, "postgres", &[callers], &[]));
     }
     if spec.manages(Store::Mongodb) {
         let callers = from(instance, &["message", "migration"], &[mongodb::PORT]);
-        policies.push(policy(instance, "mongodb", vec![callers], Vec::new()));
+        policies.push(policy(instance, "mongodb", &[callers], &[]));
     }
     if spec.manages(Store::Redis) {
         let callers = from(instance, &["auth", "message"], &[redis::PORT]);
-        policies.push(policy(instance, "redis", vec![callers], Vec::new()));
+        policies.push(policy(instance, "redis", &[callers], &[]));
     }
     policies
 }
 
 /// A policy for one of our own programs, which also look names up and reach what the resource adds.
-fn service(instance: &Instance<'_>, component: &str, ingress: Vec<Value>, mut egress: Vec<Value>) -> Child {
+fn service(instance: &Instance<'_>, component: &str, ingress: &[Value], mut egress: Vec<Value>) -> Child {
     // To anywhere: the resolver may run on the node, or at an address that no selector knows.
     egress.push(json!({"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}));
     egress.extend(instance.spec.network_policy.egress.iter().map(|rule| json!(rule)));
-    policy(instance, component, ingress, egress)
+    policy(instance, component, ingress, &egress)
 }
 
-fn policy(instance: &Instance<'_>, component: &str, ingress: Vec<Value>, egress: Vec<Value>) -> Child {
+fn policy(instance: &Instance<'_>, component: &str, ingress: &[Value], egress: &[Value]) -> Child {
     let name = instance.child(component);
     let body = json!({
         "apiVersion": "networking.k8s.io/v1",
