@@ -100,7 +100,8 @@ pub async fn read<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F
 }
 
 /// Serves one gRPC service with the standard health service, and reflection in development, until `stop`.
-/// Each call is noted in `registry`. Health is told for the whole (`""`), for the service, and for each dependency by name.
+/// Each call is noted in `registry`. Health is told for the whole (`""`), for the service, and for each dependency by
+/// name.
 pub async fn serve<S>(
     listener: TcpListener,
     tls: Option<&ServerTls>,

@@ -41,9 +41,9 @@ const FROM_SERVER: [(&str, &str, Describe); 10] = [
     ("user_typing", "Another user types, or doesn't any more", of::<Typing>),
 ];
 
-const ABOUT: &str = "Socket.IO 5 (Engine.IO 4) by websocket or long polling, at the path /socket. An event is a Socket.IO \
-                     event of the main namespace with one argument, the payload. Answers are Socket.IO acknowledgements: \
-                     every call that wants one gets one, a failed one `success: false`.";
+const ABOUT: &str = "Socket.IO 5 (Engine.IO 4) by websocket or long polling, at the path /socket. An event is a \
+                     Socket.IO event of the main namespace with one argument, the payload. Answers are Socket.IO \
+                     acknowledgements: every call that wants one gets one, a failed one `success: false`.";
 const TOKEN: &str = "A token from GET /api/auth/ws-token, valid for 60 seconds, in the auth payload of the Socket.IO \
                      connection: `auth: {token}`.";
 
@@ -76,7 +76,9 @@ fn description() -> Value {
         let title = format!("{name} succeeded");
         messages.insert(answered.clone(), json!({"name": answered, "title": title, "payload": answer(&mut schemas)}));
         let reply = json!({"channel": channel(), "messages": [message(&answered), message("refused")]});
-        let operation = json!({"action": "receive", "channel": channel(), "messages": [message(name)], "title": says, "reply": reply});
+        let asked = [message(name)];
+        let operation =
+            json!({"action": "receive", "channel": channel(), "messages": asked, "title": says, "reply": reply});
         operations.insert(name.into(), operation);
     }
     for (name, says, payload) in FROM_SERVER {

@@ -32,9 +32,9 @@ const RECONNECT: Duration = Duration::from_millis(250);
 const BEAT: Duration = Duration::from_millis(200);
 /// Silent for longer: not to be trusted.
 const SILENT: Duration = Duration::from_millis(700);
-/// A peer that is silent for longer is taken for dead. Until then it may be alive and cut off from Redis, and live rooms
-/// are read all the time for its messages' sake, which costs the store much. Afterwards they come by the regular looks, a
-/// few seconds late at most: nothing is lost by an error here.
+/// A peer that is silent for longer is taken for dead. Until then it may be alive and cut off from Redis, and live
+/// rooms are read all the time for its messages' sake, which costs the store much. Afterwards they come by the regular
+/// looks, a few seconds late at most: nothing is lost by an error here.
 const DEAD: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Serialize, Deserialize)]
