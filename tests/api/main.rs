@@ -2,6 +2,7 @@
 //! Tests share one backend where they can, and then use users and rooms of their own.
 #![allow(clippy::needless_pass_by_value, clippy::unwrap_used, missing_docs)]
 
+mod admin;
 mod auth_login;
 mod auth_logout;
 mod auth_password;

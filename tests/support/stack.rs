@@ -3,8 +3,9 @@
 use crate::process::{Process, free_port, http_status, http_text, program};
 use crate::stores::{Cables, encrypt, stores, through};
 use crate::{Api, Authority, Mongo, Token, User, database, eventually_sync};
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -186,6 +187,17 @@ impl Stack {
     /// A client of gateway `index`.
     pub fn api_of(&self, index: usize) -> Api {
         Api::new(&self.urls[index])
+    }
+
+    /// Gives `aetherconnect-auth users` a line; whether it succeeded, and all that it printed.
+    pub fn administer(&self, line: &str) -> (bool, String) {
+        let mut command = command("aetherconnect-auth", &self.auth[0].env);
+        command.arg("users").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+        (output.status.success(), String::from_utf8(told).unwrap())
     }
 
     /// What each process has logged so far, those that brought schemas up to date included.

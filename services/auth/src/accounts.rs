@@ -29,6 +29,26 @@ pub(crate) struct Registration {
     pub(crate) username: String,
 }
 
+impl Registration {
+    /// The same without the spaces around names, once it keeps all the rules.
+    pub(crate) fn checked(self) -> Result<Self, Error> {
+        let mut form = Form::default();
+        let email = form.email(&self.email);
+        let first_name = form.name("firstName", &self.first_name);
+        let last_name = form.name("lastName", &self.last_name);
+        let username = form.username(&self.username);
+        form.new_password("password", self.password.expose(), [&email, &username]);
+        form.check()?;
+        Ok(Self { email, password: self.password, first_name, last_name, username })
+    }
+
+    /// The user to be kept.
+    pub(crate) fn with_hash(self, password_hash: Secret) -> NewUser {
+        let Self { email, username, first_name, last_name, .. } = self;
+        NewUser { email, username, first_name, last_name, password_hash, roles: vec![FIRST_ROLE.to_owned()] }
+    }
+}
+
 /// A user with a fresh session.
 pub(crate) struct LoggedIn {
     pub(crate) user: User,
@@ -47,21 +67,14 @@ pub(crate) struct Accounts {
 impl Accounts {
     /// Makes a user and its first session.
     pub(crate) async fn register(&self, wanted: Registration, client: &Client) -> Result<LoggedIn, Error> {
-        let mut form = Form::default();
-        let email = form.email(&wanted.email);
-        let first_name = form.name("firstName", &wanted.first_name);
-        let last_name = form.name("lastName", &wanted.last_name);
-        let username = form.username(&wanted.username);
-        form.new_password("password", wanted.password.expose(), [&email, &username]);
-        form.check()?;
-
+        let wanted = wanted.checked()?;
         let turn = self.passwords.turn().await?;
         // Of many who want one name at once all but the first have waited for nothing: no hash, so that none waits long.
-        if self.store.is_taken(&email, &username).await? {
+        if self.store.is_taken(&wanted.email, &wanted.username).await? {
             return Err(StoreError::Taken.into());
         }
-        let password_hash = self.passwords.hash(turn, wanted.password).await?;
-        let new = NewUser { email, username, first_name, last_name, password_hash, roles: vec![FIRST_ROLE.to_owned()] };
+        let password_hash = self.passwords.hash(turn, wanted.password.clone()).await?;
+        let new = wanted.with_hash(password_hash);
         let session = Sessions::new_session(client);
         let user = self.store.register(&new, &session).await?;
         self.metrics.registrations.inc();
@@ -114,7 +127,7 @@ impl Accounts {
         self.throttle.admit(&attempt).await?;
         let session = Sessions::new_session(client);
         if !self.store.open_session(user.id, &session, &hash).await? {
-            // It was right a moment ago.
+            // It was right a moment ago, and its owner not disabled.
             return Err(refused());
         }
         self.throttle.forgive(&attempt).await?;

@@ -5,7 +5,9 @@ mod support;
 
 use std::sync::Arc;
 
-use aether_auth::store::{Changes, Failures, NewSession, NewUser, Own, PasswordChange, Store, StoreError};
+use aether_auth::store::{
+    AccountChange, Changes, Failures, NewSession, NewUser, Own, PasswordChange, Store, StoreError,
+};
 use aether_common::Secret;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use futures::future::join_all;
@@ -49,6 +51,11 @@ conformance!(
     failed_logins_are_counted_by_one_at_a_time,
     an_address_is_familiar_once_its_user_logged_in_there,
     a_taken_name_is_known_before_it_is_registered,
+    a_user_that_is_made_for_somebody_has_no_session,
+    a_disabled_user_opens_no_session_and_has_none_left_until_enabled,
+    a_password_that_is_set_ends_all_sessions_and_opens_new_ones,
+    a_session_opened_while_its_user_is_disabled_is_never_left_alive,
+    all_users_are_listed_by_id_with_their_live_sessions,
 );
 
 async fn open(url: &str) -> Arc<dyn Store> {
@@ -335,6 +342,78 @@ async fn a_taken_name_is_known_before_it_is_registered(store: Arc<dyn Store>) {
     assert!(store.is_taken("ADA@example.com", "free").await.unwrap());
     assert!(store.is_taken("free@example.com", "ADA").await.unwrap());
     assert!(!store.is_taken("free@example.com", "free").await.unwrap());
+}
+
+async fn a_user_that_is_made_for_somebody_has_no_session(store: Arc<dyn Store>) {
+    let ada = store.create(&user("Ada"), now()).await.unwrap();
+    assert_eq!((ada.username.as_str(), ada.roles.len()), ("Ada", 2));
+    assert!(ids_of(&*store, ada.id).await.is_empty());
+    assert!(matches!(store.create(&user("ADA"), now()).await, Err(StoreError::Taken)));
+    assert!(store.open_session(ada.id, &session("s1"), &hash()).await.unwrap());
+}
+
+async fn a_disabled_user_opens_no_session_and_has_none_left_until_enabled(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    store.register(&user("bob"), &session("b1")).await.unwrap();
+    let at = now();
+    let ended = store.change_account(ada.id, AccountChange::Disable, at).await.unwrap().unwrap();
+    assert_eq!(ended.iter().map(|revoked| revoked.id.as_str()).collect::<Vec<_>>(), ["s1"]);
+    assert_eq!(store.session_user("s1", ada.id, now()).await.unwrap(), None);
+    assert!(store.credentials("ada@example.com").await.unwrap().is_none(), "as if there were no such user");
+    assert!(!store.open_session(ada.id, &session("s2"), &hash()).await.unwrap());
+    assert_eq!(store.account("ADA", now()).await.unwrap().unwrap().disabled_at, Some(at));
+    let again = store.change_account(ada.id, AccountChange::Disable, at + TimeDelta::hours(1)).await.unwrap();
+    assert_eq!(again.unwrap(), []);
+    assert_eq!(
+        store.account("ada@Example.com", now()).await.unwrap().unwrap().disabled_at,
+        Some(at),
+        "since the first"
+    );
+    assert!(store.is_taken("free@example.com", "ada").await.unwrap(), "the name stays taken");
+
+    assert_eq!(store.change_account(ada.id, AccountChange::Enable, now()).await.unwrap().unwrap(), []);
+    assert_eq!(store.account("ada", now()).await.unwrap().unwrap().disabled_at, None);
+    assert!(store.credentials("ada@example.com").await.unwrap().is_some());
+    assert!(store.open_session(ada.id, &session("s2"), &hash()).await.unwrap());
+    assert_eq!(store.revoked((DateTime::UNIX_EPOCH, ""), now()).await.unwrap().len(), 1);
+    assert!(store.change_account(ada.id + 99, AccountChange::Disable, now()).await.unwrap().is_none());
+}
+
+async fn a_password_that_is_set_ends_all_sessions_and_opens_new_ones(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    assert!(store.open_session(ada.id, &session("s2"), &hash()).await.unwrap());
+    let new = Secret::new("new");
+    let ended = store.change_account(ada.id, AccountChange::SetPassword(&new), now()).await.unwrap().unwrap();
+    assert_eq!(ended.len(), 2);
+    assert!(!store.open_session(ada.id, &session("s3"), &hash()).await.unwrap());
+    assert!(store.open_session(ada.id, &session("s4"), &new).await.unwrap());
+    assert_eq!(ids_of(&*store, ada.id).await, ["s4"]);
+}
+
+async fn a_session_opened_while_its_user_is_disabled_is_never_left_alive(store: Arc<dyn Store>) {
+    for round in 0..10 {
+        let ada = store.create(&user(&format!("ada{round}")), now()).await.unwrap();
+        let opened = (0..8).map(|n| {
+            let (store, id) = (Arc::clone(&store), format!("s{round}-{n}"));
+            async move { store.open_session(ada.id, &session(&id), &hash()).await.unwrap() }
+        });
+        let disable = store.change_account(ada.id, AccountChange::Disable, now());
+        let (opened, ended) = tokio::join!(join_all(opened), disable);
+        assert_eq!(opened.into_iter().filter(|opened| *opened).count(), ended.unwrap().unwrap().len());
+        assert!(ids_of(&*store, ada.id).await.is_empty());
+    }
+}
+
+async fn all_users_are_listed_by_id_with_their_live_sessions(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    let bob = store.create(&user("bob"), now()).await.unwrap();
+    assert!(store.open_session(ada.id, &session("s2"), &hash()).await.unwrap());
+    store.revoke("s1").await.unwrap();
+    let all = store.accounts(0, now()).await.unwrap();
+    let told: Vec<_> = all.iter().map(|account| (account.user.clone(), account.sessions)).collect();
+    assert_eq!(told, [(ada.clone(), 1), (bob.clone(), 0)]);
+    assert_eq!(store.accounts(ada.id, now()).await.unwrap().len(), 1);
+    assert!(store.accounts(bob.id, now()).await.unwrap().is_empty());
 }
 
 /// As a newer version leaves it: with a migration that this one doesn't know.

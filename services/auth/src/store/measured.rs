@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
-use super::{Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, Store, StoreError, User};
+use super::{
+    Account, AccountChange, Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, Store,
+    StoreError, User,
+};
 
 /// See the module.
 pub(crate) struct Measured {
@@ -59,6 +62,27 @@ impl Store for Measured {
 
     async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
         self.times.note("update", self.store.update(user, changes, now)).await
+    }
+
+    async fn create(&self, user: &NewUser, now: DateTime<Utc>) -> Result<User, StoreError> {
+        self.times.note("create", self.store.create(user, now)).await
+    }
+
+    async fn accounts(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Account>, StoreError> {
+        self.times.note("accounts", self.store.accounts(after, now)).await
+    }
+
+    async fn account(&self, name: &str, now: DateTime<Utc>) -> Result<Option<Account>, StoreError> {
+        self.times.note("account", self.store.account(name, now)).await
+    }
+
+    async fn change_account(
+        &self,
+        user: i64,
+        change: AccountChange<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Revoked>>, StoreError> {
+        self.times.note("change_account", self.store.change_account(user, change, now)).await
     }
 
     async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError> {

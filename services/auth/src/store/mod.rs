@@ -20,12 +20,14 @@ use tokio::{
 };
 
 pub(crate) use self::measured::Measured;
-pub use self::records::{Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, User};
+pub use self::records::{
+    Account, AccountChange, Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, User,
+};
 use self::{postgres::Postgres, sqlite::Sqlite};
 
 /// How long the database may take before it counts as out of reach.
 pub const DEADLINE: Duration = Duration::from_secs(2);
-/// How many revoked sessions are read at once.
+/// How many revoked sessions, or users, are read at once.
 pub const PAGE: u32 = 5000;
 /// How many sessions of one user are listed at most.
 pub const MOST_LISTED: u32 = 1000;
@@ -90,11 +92,12 @@ impl From<StoreError> for aether_common::Error {
 pub trait Store: Send + Sync {
     /// Makes a user and its first session, both or none. Of several at once with one name, one wins.
     async fn register(&self, user: &NewUser, session: &NewSession) -> Result<User, StoreError>;
-    /// The user with this e-mail address, whatever its case, and the password's hash.
+    /// The user with this e-mail address, whatever its case, and the password's hash; nobody who is disabled.
     async fn credentials(&self, email: &str) -> Result<Option<(User, Secret)>, StoreError>;
     /// Whether the e-mail address or the user name belongs to somebody.
     async fn is_taken(&self, email: &str, username: &str) -> Result<bool, StoreError>;
-    /// Makes a session of a user whose password has this hash; false when it has another one by now.
+    /// Makes a session of a user whose password has this hash; false when it has another one by now, or the user is
+    /// disabled.
     async fn open_session(&self, user: i64, session: &NewSession, hash: &Secret) -> Result<bool, StoreError>;
     /// The hash of a user's password.
     async fn password_hash(&self, user: i64) -> Result<Option<Secret>, StoreError>;
@@ -111,6 +114,19 @@ pub trait Store: Send + Sync {
     async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError>;
     /// Changes a profile; `None` when there is no such user.
     async fn update(&self, user: i64, changes: &Changes, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
+    /// Makes a user without a session.
+    async fn create(&self, user: &NewUser, now: DateTime<Utc>) -> Result<User, StoreError>;
+    /// The first [`PAGE`] users with a later id than `after`, by id.
+    async fn accounts(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Account>, StoreError>;
+    /// The user with this e-mail address or user name, whatever its case.
+    async fn account(&self, name: &str, now: DateTime<Utc>) -> Result<Option<Account>, StoreError>;
+    /// Changes a user, and revokes the sessions that end thereby, both or none; `None` when there is no such user.
+    async fn change_account(
+        &self,
+        user: i64,
+        change: AccountChange<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Revoked>>, StoreError>;
     /// Revokes a session, once and for all: a second time changes nothing. `None` when there is no such session.
     async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError>;
     /// The first [`PAGE`] sessions revoked after a time, or at it with a later id, that are not over at `now`; in order

@@ -1,5 +1,13 @@
 //! Users and sessions in PostgreSQL.
 
+/// Named one by one: a later migration may add columns while this program still runs.
+macro_rules! user_columns {
+    () => {
+        "id, email, username, first_name, last_name, roles, created_at, updated_at"
+    };
+}
+
+mod accounts;
 mod failures;
 mod sessions;
 
@@ -21,8 +29,8 @@ use tokio::{
 };
 
 use super::{
-    Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked, Session, Store, StoreError,
-    User, by, check_schema, key,
+    Account, AccountChange, Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked,
+    Session, Store, StoreError, User, by, check_schema, key,
 };
 
 /// Replicas tell each other of revocations here.
@@ -30,13 +38,6 @@ const CHANNEL: &str = "aetherconnect_auth_revoked";
 const MAX_CONNECTIONS: u32 = 10;
 /// After so long without a word the connection that listens is tried.
 const QUIET: Duration = Duration::from_secs(10);
-
-/// Named one by one: a later migration may add columns while this program still runs.
-macro_rules! user_columns {
-    () => {
-        "id, email, username, first_name, last_name, roles, created_at, updated_at"
-    };
-}
 
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("../../migrations/postgres");
@@ -121,23 +122,7 @@ fn user(row: &PgRow) -> Result<User, sqlx::Error> {
 
 async fn register(db: &mut PgConnection, new: &NewUser, session: &NewSession) -> Result<User, sqlx::Error> {
     let mut transaction = db.begin().await?;
-    let row = sqlx::query(concat!(
-        "INSERT INTO users (email, email_key, username, username_key, first_name, last_name, password_hash, roles, \
-         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ",
-        user_columns!()
-    ))
-    .bind(&new.email)
-    .bind(key(&new.email))
-    .bind(&new.username)
-    .bind(key(&new.username))
-    .bind(&new.first_name)
-    .bind(&new.last_name)
-    .bind(new.password_hash.expose())
-    .bind(&new.roles)
-    .bind(session.created_at)
-    .fetch_one(&mut *transaction)
-    .await?;
-    let user = user(&row)?;
+    let user = accounts::insert(&mut transaction, new, session.created_at).await?;
     sessions::open(&mut transaction, user.id, session, None).await?;
     transaction.commit().await?;
     Ok(user)
@@ -156,7 +141,11 @@ impl Store for Postgres {
     }
 
     async fn credentials(&self, email: &str) -> Result<Option<(User, Secret)>, StoreError> {
-        let query = concat!("SELECT ", user_columns!(), ", password_hash FROM users WHERE email_key = $1");
+        let query = concat!(
+            "SELECT ",
+            user_columns!(),
+            ", password_hash FROM users WHERE email_key = $1 AND disabled_at IS NULL"
+        );
         let mut db = self.lease().await?;
         let row = by(db.deadline, sqlx::query(query).bind(key(email)).fetch_optional(db.get())).await?;
         db.end();
@@ -251,6 +240,41 @@ impl Store for Postgres {
             db.end();
         }
         Ok(done?.as_ref().map(self::user).transpose()?)
+    }
+
+    async fn create(&self, user: &NewUser, now: DateTime<Utc>) -> Result<User, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, accounts::insert(db.get(), user, now)).await;
+        if matches!(done, Ok(_) | Err(StoreError::Taken)) {
+            db.end();
+        }
+        done
+    }
+
+    async fn accounts(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Account>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, accounts::list(db.get(), after, now)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn account(&self, name: &str, now: DateTime<Utc>) -> Result<Option<Account>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, accounts::find(db.get(), name, now)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn change_account(
+        &self,
+        user: i64,
+        change: AccountChange<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Revoked>>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, accounts::change(db.get(), user, change, now)).await?;
+        db.end();
+        Ok(done)
     }
 
     async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError> {

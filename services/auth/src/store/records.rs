@@ -107,6 +107,28 @@ pub struct PasswordChange<'a> {
     pub now: DateTime<Utc>,
 }
 
+/// A user as those see them who run the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user.
+    pub user: User,
+    /// Since when the user can't log in.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// How many live sessions the user has.
+    pub sessions: i64,
+}
+
+/// What those who run the service change about a user.
+#[derive(Clone, Copy)]
+pub enum AccountChange<'a> {
+    /// The user can't log in any more, and all sessions end.
+    Disable,
+    /// The user can log in again.
+    Enable,
+    /// The password has this hash from now on, and all sessions end.
+    SetPassword(&'a Secret),
+}
+
 /// Failed attempts to show that one knows a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failures {

@@ -1,5 +1,12 @@
 //! Users and sessions in a file, for one process. Times are microseconds since 1970.
 
+macro_rules! user_columns {
+    () => {
+        "id, email, username, first_name, last_name, roles, created_at, updated_at"
+    };
+}
+
+mod accounts;
 mod failures;
 mod sessions;
 
@@ -17,15 +24,9 @@ use sqlx::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked, Session, Store, StoreError,
-    User, by, check_schema, key,
+    Account, AccountChange, Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked,
+    Session, Store, StoreError, User, by, check_schema, key,
 };
-
-macro_rules! user_columns {
-    () => {
-        "id, email, username, first_name, last_name, roles, created_at, updated_at"
-    };
-}
 
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -96,23 +97,7 @@ fn user(row: &SqliteRow) -> Result<User, sqlx::Error> {
 
 async fn register(pool: &SqlitePool, new: &NewUser, session: &NewSession) -> Result<User, sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let row = sqlx::query(concat!(
-        "INSERT INTO users (email, email_key, username, username_key, first_name, last_name, password_hash, roles, \
-         created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ",
-        user_columns!()
-    ))
-    .bind(&new.email)
-    .bind(key(&new.email))
-    .bind(&new.username)
-    .bind(key(&new.username))
-    .bind(&new.first_name)
-    .bind(&new.last_name)
-    .bind(new.password_hash.expose())
-    .bind(serde_json::json!(new.roles).to_string())
-    .bind(session.created_at.timestamp_micros())
-    .fetch_one(&mut *transaction)
-    .await?;
-    let user = user(&row)?;
+    let user = accounts::insert(&mut transaction, new, session.created_at).await?;
     sessions::open(&mut transaction, user.id, session, None).await?;
     transaction.commit().await?;
     Ok(user)
@@ -125,7 +110,11 @@ impl Store for Sqlite {
     }
 
     async fn credentials(&self, email: &str) -> Result<Option<(User, Secret)>, StoreError> {
-        let query = concat!("SELECT ", user_columns!(), ", password_hash FROM users WHERE email_key = $1");
+        let query = concat!(
+            "SELECT ",
+            user_columns!(),
+            ", password_hash FROM users WHERE email_key = $1 AND disabled_at IS NULL"
+        );
         let row = by(deadline(), sqlx::query(query).bind(key(email)).fetch_optional(&self.pool)).await?;
         let read = |row: SqliteRow| Ok((user(&row)?, Secret::new(row.try_get::<String, _>("password_hash")?)));
         row.map(read).transpose()
@@ -204,6 +193,31 @@ impl Store for Sqlite {
         .bind(now.timestamp_micros());
         let row = by(deadline(), query.fetch_optional(&self.pool)).await?;
         Ok(row.as_ref().map(self::user).transpose()?)
+    }
+
+    async fn create(&self, user: &NewUser, now: DateTime<Utc>) -> Result<User, StoreError> {
+        let work = async { accounts::insert(&mut *self.pool.acquire().await?, user, now).await };
+        by(deadline(), work).await
+    }
+
+    async fn accounts(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Account>, StoreError> {
+        let work = async { accounts::list(&mut *self.pool.acquire().await?, after, now).await };
+        by(deadline(), work).await
+    }
+
+    async fn account(&self, name: &str, now: DateTime<Utc>) -> Result<Option<Account>, StoreError> {
+        let work = async { accounts::find(&mut *self.pool.acquire().await?, name, now).await };
+        by(deadline(), work).await
+    }
+
+    async fn change_account(
+        &self,
+        user: i64,
+        change: AccountChange<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Revoked>>, StoreError> {
+        let work = async { accounts::change(&mut *self.pool.acquire().await?, user, change, now).await };
+        by(deadline(), work).await
     }
 
     async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError> {

@@ -39,8 +39,8 @@ pub(super) async fn open(
 ) -> Result<bool, sqlx::Error> {
     let query = sqlx::query(
         "INSERT INTO sessions (id, user_id, created_at, expires_at, address, user_agent) \
-         SELECT $2, id, $3, $4, $5, $6 FROM users WHERE id = $1 AND password_hash = COALESCE($7, password_hash) \
-         FOR SHARE",
+         SELECT $2, id, $3, $4, $5, $6 FROM users WHERE id = $1 AND disabled_at IS NULL \
+         AND password_hash = COALESCE($7, password_hash) FOR SHARE",
     );
     let query = query.bind(user).bind(&session.id).bind(session.created_at).bind(session.expires_at);
     let query = query.bind(&session.address).bind(&session.user_agent).bind(hash.map(Secret::expose));
@@ -69,7 +69,8 @@ pub(super) async fn revoke(
     Ok(revoked)
 }
 
-async fn revoke_locked(
+/// Whoever calls holds the user's row.
+pub(super) async fn revoke_locked(
     db: &mut PgConnection,
     user: i64,
     which: Own<'_>,

@@ -32,7 +32,8 @@ pub(super) async fn open(
 ) -> Result<bool, sqlx::Error> {
     let query = sqlx::query(
         "INSERT INTO sessions (id, user_id, created_at, expires_at, address, user_agent) \
-         SELECT $2, id, $3, $4, $5, $6 FROM users WHERE id = $1 AND password_hash = COALESCE($7, password_hash)",
+         SELECT $2, id, $3, $4, $5, $6 FROM users WHERE id = $1 AND disabled_at IS NULL \
+         AND password_hash = COALESCE($7, password_hash)",
     );
     let query = query
         .bind(user)

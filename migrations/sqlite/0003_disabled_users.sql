@@ -1,0 +1,2 @@
+-- As migrations/postgres.
+ALTER TABLE users ADD COLUMN disabled_at INTEGER;
