@@ -2,9 +2,11 @@
 CACHE := $(or $(AETHERCONNECT_CACHE),$(HOME)/.cache/aetherconnect)
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 RESOURCE ?= examples/quickstart.yaml
+# `make install` puts programs into its folder bin.
+PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz lint deny generate images up e2e down bench release
+.PHONY: help run install test faults fuzz lint deny generate images up e2e down bench release
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -13,6 +15,13 @@ run: ## Start a chat backend with a page to try it at http://localhost:3000, sto
 	@command -v cargo >/dev/null || { echo "Rust is missing: get it from https://rustup.rs, then run this again." >&2; exit 1; }
 	cargo build --locked --package aether-cli
 	@PLAYGROUND_SOCKET_IO=$${PLAYGROUND_SOCKET_IO:-$$(scripts/socket-io || true)} exec "$(CARGO_TARGET_DIR)/debug/aetherconnect" run --file "$(RESOURCE)"
+
+install: ## Put `aetherconnect` and `kubectl aetherconnect` into ~/.local/bin (PREFIX=/usr/local for all)
+	cargo build --locked --release --package aether-cli
+	install -d "$(PREFIX)/bin"
+	install -m 755 "$(CARGO_TARGET_DIR)/release/aetherconnect" "$(PREFIX)/bin/aetherconnect"
+	ln -sf aetherconnect "$(PREFIX)/bin/kubectl-aetherconnect"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "$(PREFIX)/bin is not in your PATH: add it." >&2 ;; esac
 
 test: ## Run all tests that need no cluster, with real stores and a real API server
 	cargo build --locked --workspace --bins

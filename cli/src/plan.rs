@@ -1,6 +1,6 @@
 //! `aetherconnect plan`: what would be created, changed and deleted, as a diff.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, path::Path};
 
 use aether_operator::{
     api::parse_all,
@@ -8,12 +8,14 @@ use aether_operator::{
     reconcile::plan::{self, Change, Plan},
 };
 use anyhow::Context as _;
-use kube::{Client, Config};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-/// What `plan` exits with when something would change, as 1 is for errors.
-const CHANGES: u8 = 2;
+use crate::{
+    Exit,
+    cluster::ClusterArgs,
+    output::{OutputArgs, Progress, print},
+};
 
 /// What a person asks for.
 #[derive(clap::Args)]
@@ -21,56 +23,41 @@ pub(crate) struct Arguments {
     /// The resources, or `-` for the standard input.
     #[arg(short, long, value_name = "RESOURCE.YAML")]
     file: std::path::PathBuf,
-    /// The namespace of resources that name none [default: the current context's].
-    #[arg(short, long)]
-    namespace: Option<String>,
     /// Print what would be created on an empty cluster, as YAML, and ask none.
     #[arg(long)]
     offline: bool,
-    /// How the plan is printed.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Output {
-    /// A diff for people.
-    Text,
-    /// For programs: `{"changes": [{"verb", "kind", "name", "before", "after"}], "problems": [], "missing": []}`.
-    Json,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Plans every resource of the file; the exit code tells whether anything would change.
-pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let text = read(&arguments.file)?;
     let mut resources =
         parse_all(&text).with_context(|| format!("{} is not a valid resource", arguments.file.display()))?;
     let defaults = Defaults::from_env(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
     if arguments.offline {
         for resource in &mut resources {
-            let namespace = arguments.namespace.clone().unwrap_or_else(|| "default".into());
+            let namespace = arguments.cluster.namespace.clone().unwrap_or_else(|| "default".into());
             resource.metadata.namespace.get_or_insert(namespace);
-            print!("{}", plan::render(resource, &defaults)?);
+            print(&plan::render(resource, &defaults)?)?;
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Well);
     }
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = Config::infer().await.context(
-        "no cluster is configured (KUBECONFIG, ~/.kube/config): choose one, or use --offline to see what would be created",
-    )?;
-    let namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config)?;
+    let cluster = arguments.cluster.connect().await.context("with --offline this needs no cluster")?;
+    let progress = Progress::start("asking the cluster what would change");
     let mut plans = Vec::new();
     for resource in &mut resources {
-        resource.metadata.namespace.get_or_insert_with(|| namespace.clone());
-        plans.push(plan::plan(&client, resource, &defaults).await?);
+        resource.metadata.namespace.get_or_insert_with(|| cluster.namespace.clone());
+        plans.push(plan::plan(&cluster.client, resource, &defaults).await?);
     }
-    match arguments.output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&as_json(&plans))?),
-        Output::Text => print!("{}", as_text(&plans)?),
-    }
+    drop(progress);
+    let text = as_text(&plans)?;
+    arguments.output.show(&as_json(&plans), || text)?;
     let is_quiet = plans.iter().all(|plan| plan.changes.is_empty() && plan.problems.is_empty());
-    Ok(if is_quiet { ExitCode::SUCCESS } else { ExitCode::from(CHANGES) })
+    Ok(if is_quiet { Exit::Well } else { Exit::NotWell })
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {

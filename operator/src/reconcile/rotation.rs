@@ -48,6 +48,21 @@ impl<'a> Keys<'a> {
         Self { phase: note(PHASE), since, answered: note(ANSWERED).unwrap_or_default() }
     }
 
+    /// The request that was answered last.
+    pub fn answered(&self) -> &'a str {
+        self.answered
+    }
+
+    /// Whether the coming key is accepted by now, but doesn't sign yet.
+    pub fn is_distributing(&self) -> bool {
+        self.phase == Some("distributing")
+    }
+
+    /// Whether the former key is still accepted.
+    pub fn is_overlapping(&self) -> bool {
+        self.phase.is_some() && !self.is_distributing()
+    }
+
     /// A word on it for the condition.
     pub fn tell(&self) -> Option<&'static str> {
         match self.phase? {
