@@ -45,6 +45,29 @@ async fn idle_instances_cause_no_request_and_a_restart_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_costs_little_more_than_a_write_a_child_and_a_change_three() {
+    let stage = Stage::new().await;
+    let writes = || {
+        let calls = stage.proxy.take_calls();
+        describe(&calls.into_iter().filter(|call| call.is_write()).collect::<Vec<_>>())
+    };
+    stage.world.apply("chat", "{}").await;
+    let _operator = stage.operator();
+    stage.ready("chat").await;
+    sleep(Duration::from_secs(1)).await;
+    let created = writes();
+    // The resource itself, and the account that every namespace has, are nobody's children.
+    let children =
+        stage.world.versions().await.keys().filter(|key| key.contains("/chat") && !key.starts_with("resource")).count();
+    assert!(created.len() * 10 <= children * 12, "{} writes for {children} children: {created:#?}", created.len());
+    stage.world.apply("chat", "{gateway: {logLevel: debug}}").await;
+    stage.ready("chat").await;
+    sleep(Duration::from_secs(3)).await;
+    let changed = writes();
+    assert!((1..=3).contains(&changed.len()), "{changed:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_listed_and_watched_as_metadata_and_by_label_only() {
     let stage = Stage::new().await;
     stage.world.put_secret("of-others", serde_json::json!({"password": "x"})).await;

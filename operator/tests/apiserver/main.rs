@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, missing_docs)]
 
+mod chart;
 mod conditions;
 mod controller;
 mod crashes;
