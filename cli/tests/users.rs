@@ -1,62 +1,26 @@
 //! `aetherconnect users --data-dir` beside an `aetherconnect run`, as a person uses them.
 #![allow(clippy::unwrap_used)]
 
+mod backend;
+
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
+use backend::{Backend, command};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_aetherconnect");
-const PORTS: [&str; 6] = [
-    "API_GATEWAY_PORT",
-    "METRICS_PORT",
-    "AUTH_SERVICE_GRPC_PORT",
-    "AUTH_SERVICE_HTTP_PORT",
-    "MESSAGE_SERVICE_HTTP_PORT",
-    "MESSAGE_SERVICE_GRPC_PORT",
-];
-
-struct Backend {
-    child: Child,
-    url: String,
+async fn log_in(backend: &Backend, password: &str) -> (u16, Value) {
+    backend.post("/api/auth/login", json!({"email": "ada@example.com", "password": password})).await
 }
 
-impl Backend {
-    fn start(data: &Path) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.args(["run", "--data-dir"]).arg(data).env("LOG_LEVEL", "error").stdout(Stdio::piped());
-        for port in PORTS {
-            command.env(port, "0");
-        }
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-        let ready = lines.find(|line| line.as_ref().unwrap().contains("is ready at ")).expect("it ended").unwrap();
-        let url = ready.split("is ready at ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-        Self { child, url }
-    }
-
-    async fn log_in(&self, password: &str) -> (u16, Value) {
-        let body = json!({"email": "ada@example.com", "password": password});
-        let request = reqwest::Client::new().post(format!("{}/api/auth/login", self.url)).json(&body);
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
-    }
-
-    async fn profile(&self, token: &str) -> u16 {
-        let request = reqwest::Client::new().get(format!("{}/api/auth/profile", self.url));
-        request.header("authorization", format!("Bearer {token}")).send().await.unwrap().status().as_u16()
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+async fn profile(backend: &Backend, token: &str) -> u16 {
+    let request = reqwest::Client::new().get(format!("{}/api/auth/profile", backend.url));
+    request.header("authorization", format!("Bearer {token}")).send().await.unwrap().status().as_u16()
 }
 
 fn users(data: &Path, args: &[&str], stdin: Option<&str>) -> Output {
@@ -80,40 +44,40 @@ const ADA: [&str; 9] =
 #[tokio::test]
 async fn a_user_is_made_disabled_enabled_and_given_a_password_beside_a_backend_that_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let backend = Backend::start(folder.path());
+    let backend = Backend::start(&mut command(folder.path()));
     let made = json_of(&users(folder.path(), &[&ADA[..], &["-o", "json"]].concat(), None));
     let password = made["password"].as_str().unwrap();
-    let (status, body) = backend.log_in(password).await;
+    let (status, body) = log_in(&backend, password).await;
     assert_eq!(status, 200, "{body}");
     let token = body["accessToken"].as_str().unwrap();
-    assert_eq!(backend.profile(token).await, 200);
+    assert_eq!(profile(&backend, token).await, 200);
 
-    let wrong = backend.log_in("not the password").await;
+    let wrong = log_in(&backend, "not the password").await;
     let disabled = json_of(&users(folder.path(), &["disable", "ada", "-o", "json"], None));
     assert_eq!((disabled["changed"].as_bool(), disabled["endedSessions"].as_i64()), (Some(true), Some(1)));
     let asked = Instant::now();
-    while backend.profile(token).await != 401 {
+    while profile(&backend, token).await != 401 {
         assert!(asked.elapsed() < Duration::from_secs(2), "the session goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(backend.log_in(password).await, wrong, "as for a wrong password");
+    assert_eq!(log_in(&backend, password).await, wrong, "as for a wrong password");
 
     let listed = json_of(&users(folder.path(), &["list", "-o", "json"], None));
     assert!(listed["users"][0]["disabledAt"].is_string(), "{listed}");
     assert!(users(folder.path(), &["enable", "ada@example.com"], None).status.success());
-    assert_eq!(backend.log_in(password).await.0, 200);
+    assert_eq!(log_in(&backend, password).await.0, 200);
 
     let reset = users(folder.path(), &["reset-password", "ada", "--password-stdin"], Some("a new horse battery\n"));
     let told = String::from_utf8(reset.stdout).unwrap();
     assert!(told.starts_with("Set a new password for ada") && !told.contains("horse"), "{told}");
-    assert_eq!(backend.log_in(password).await.0, 401);
-    assert_eq!(backend.log_in("a new horse battery").await.0, 200);
+    assert_eq!(log_in(&backend, password).await.0, 401);
+    assert_eq!(log_in(&backend, "a new horse battery").await.0, 200);
 }
 
 #[test]
 fn a_password_that_breaks_the_rules_and_a_name_that_is_taken_are_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
-    drop(Backend::start(folder.path()));
+    drop(Backend::start(&mut command(folder.path())));
     let error = |output: Output| {
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8(output.stderr).unwrap()
