@@ -103,9 +103,7 @@ async fn a_failed_migration_is_told_by_the_jobs_conditions() {
     let world = World::new().await;
     world.apply("chat", "{}").await;
     world.reconcile("chat").await;
-    for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
-        world.pods_ready(Kind::StatefulSet, store).await;
-    }
+    world.stores_ready().await;
     world.reconcile("chat").await;
     let job = world.names(Kind::Job).await.remove(0);
     let uid = world.get(Kind::Job, &job).await.unwrap()["metadata"]["uid"].clone();

@@ -32,9 +32,7 @@ async fn an_empty_spec_comes_up_in_order() {
     assert!(world.names(Kind::Job).await.is_empty(), "the migration waits for the stores");
     assert_eq!(world.condition("chat", "PostgresReady").await.status, "False");
 
-    for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
-        world.pods_ready(Kind::StatefulSet, store).await;
-    }
+    world.stores_ready().await;
     world.reconcile("chat").await;
     let jobs = world.names(Kind::Job).await;
     assert_eq!(jobs.len(), 1);
@@ -149,9 +147,7 @@ async fn a_service_that_never_ran_waits_for_one_that_is_broken() {
     let world = World::new().await;
     world.apply("chat", "{}").await;
     world.reconcile("chat").await;
-    for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
-        world.pods_ready(Kind::StatefulSet, store).await;
-    }
+    world.stores_ready().await;
     world.reconcile("chat").await;
     world.job_ends(&world.names(Kind::Job).await[0], "Complete").await;
     world.reconcile("chat").await;

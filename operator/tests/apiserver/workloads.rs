@@ -117,9 +117,7 @@ async fn a_pod_template_that_makes_no_sense_is_told_by_its_field() {
     let world = World::new().await;
     world.apply("chat", "{auth: {podTemplate: {spec: {nodeSelektor: {disk: fast}}}}}").await;
     world.reconcile("chat").await;
-    for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
-        world.pods_ready(Kind::StatefulSet, store).await;
-    }
+    world.stores_ready().await;
     world.reconciler.run_by_name(&world.namespace, "chat").await.unwrap_err();
     let condition = world.condition("chat", "MigrationsComplete").await;
     assert_eq!(condition.reason, "ApplyFailed");
@@ -131,9 +129,7 @@ async fn a_migration_that_hangs_follows_a_change_and_one_that_is_through_does_no
     let world = World::new().await;
     world.apply("chat", "{}").await;
     world.reconcile("chat").await;
-    for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
-        world.pods_ready(Kind::StatefulSet, store).await;
-    }
+    world.stores_ready().await;
     world.reconcile("chat").await;
     let name = world.names(Kind::Job).await.remove(0);
     let job = async || world.get(Kind::Job, &name).await.unwrap();

@@ -163,6 +163,13 @@ impl World {
         self.set_status(kind, name, status).await;
     }
 
+    /// The managed stores of the instance `chat` are up.
+    pub(crate) async fn stores_ready(&self) {
+        for store in ["chat-postgres", "chat-mongodb", "chat-redis"] {
+            self.pods_ready(Kind::StatefulSet, store).await;
+        }
+    }
+
     /// A pod of a StatefulSet or Deployment whose image can't be pulled, and what the owner reports then.
     pub(crate) async fn pod_broken(&self, kind: Kind, name: &str, image: &str) {
         let live = self.get(kind, name).await.unwrap();
