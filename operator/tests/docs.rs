@@ -106,7 +106,14 @@ fn dashboards_and_alerts_ask_for_metrics_that_there_are() {
 
 #[test]
 fn documents_lead_to_files_that_there_are() {
-    for document in ["docs/README.md", "docs/production.md", "docs/operations.md", "docs/security.md", "README.md"] {
+    for document in [
+        "docs/README.md",
+        "docs/production.md",
+        "docs/operations.md",
+        "docs/security.md",
+        "docs/benchmarks.md",
+        "README.md",
+    ] {
         let text = read(document);
         let folder = root().join(document).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
