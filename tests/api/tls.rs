@@ -92,7 +92,12 @@ async fn a_certificate_of_another_ca_is_refused_whoever_shows_it_and_the_log_say
 #[tokio::test]
 async fn everything_works_with_tls_to_every_store() {
     let tls = Arc::new(Authority::new());
-    let stack = Stack::start(&Options { store: Store::Real, redis: true, store_tls: Some(tls), ..Options::default() });
+    let stack = Stack::start(&Options {
+        store: Store::Real,
+        redis: true,
+        store_tls: Some(Arc::clone(&tls)),
+        ..Options::default()
+    });
     assert_works(&stack).await;
     for service in [&stack.auth[0], &stack.message[0]] {
         let up = |text: &String| text.contains(r#""redis":"up""#);

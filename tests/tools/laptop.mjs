@@ -7,12 +7,16 @@ import { join } from "node:path";
 
 const PORTS = ["METRICS_PORT", "AUTH_SERVICE_GRPC_PORT", "AUTH_SERVICE_HTTP_PORT", "MESSAGE_SERVICE_HTTP_PORT", "MESSAGE_SERVICE_GRPC_PORT"];
 
+/** Below the range of outgoing connections, so that none takes it while the backend is away. */
 export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await new Promise((done) => server.once("listening", () => done(true)).once("error", () => done(false)));
+    if (!isFree) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
 
 export class Laptop {
