@@ -29,7 +29,7 @@ use serde_json::json;
 
 use self::{
     cluster::Cluster,
-    facts::{Fact, Facts, State},
+    facts::{Condition, Fact, Facts, State},
     pace::Pace,
     read::Observed,
     rollout::counts,
@@ -158,9 +158,9 @@ impl Reconciler {
         let mut observed = read::read(&cluster, &instance, self.pace.unsettled_for(&place)).await?;
 
         let (pending, held_up) = hold(&resource, &instance, &observed, waits);
-        let (facts, result) = match pending {
-            Some(_) => (steps::look(&instance, &observed), Ok(())),
-            None => self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await,
+        let (facts, result) = match pending.is_some() || resource.spec.paused {
+            true => (steps::look(&instance, &observed), Ok(())),
+            false => self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await,
         };
         let rotated = match (&result, &held_up) {
             (Ok(()), None) => rotation::advance(&cluster, &resource, &instance, &observed, &facts).await,
@@ -215,15 +215,10 @@ impl Reconciler {
         previous: &AetherConnectStatus,
         observed: &mut Observed,
     ) -> (Facts, Result<(), Error>) {
-        if instance.spec.paused {
-            return (steps::look(instance, observed), Ok(()));
-        }
         let mut problems = validate::before_secrets(instance, observed);
         if problems.is_empty() {
             if let Err(error) = credentials::ensure(cluster, instance, observed).await {
-                let mut facts = steps::look(instance, observed);
-                facts::note(&mut facts, vec![apply::problem(facts::Condition::Secrets, &error)]);
-                return (facts, Err(error));
+                return stopped(instance, observed, Condition::Secrets, error);
             }
             // Again, as that may have met Secrets that the watches hadn't told of.
             problems = validate::before_secrets(instance, observed);
@@ -231,16 +226,12 @@ impl Reconciler {
         if problems.is_empty() {
             // They come first: what their operators make, Secrets among it, the rest depends on.
             if let Err((condition, error)) = steps::operated_stores(cluster, instance, observed).await {
-                let mut facts = steps::look(instance, observed);
-                facts::note(&mut facts, vec![apply::problem(condition, &error)]);
-                return (facts, Err(error));
+                return stopped(instance, observed, condition, error);
             }
             match validate::secrets(instance, observed) {
                 Ok(checked) => {
                     if let Err(error) = credentials::derive(cluster, instance, observed, &checked.derived).await {
-                        let mut facts = steps::look(instance, observed);
-                        facts::note(&mut facts, vec![apply::problem(facts::Condition::Secrets, &error)]);
-                        return (facts, Err(error));
+                        return stopped(instance, observed, Condition::Secrets, error);
                     }
                     (instance.hashes, instance.store_ports) = (checked.hashes, checked.ports);
                     return steps::run(cluster, instance, previous, observed).await;
@@ -294,6 +285,18 @@ impl Reconciler {
         events::tell(&self.recorder, object, previous, &status).await;
         Ok(())
     }
+}
+
+/// What is told when a request before the steps has failed.
+fn stopped(
+    instance: &Instance<'_>,
+    observed: &Observed,
+    condition: Condition,
+    error: Error,
+) -> (Facts, Result<(), Error>) {
+    let mut facts = steps::look(instance, observed);
+    facts::note(&mut facts, vec![apply::problem(condition, &error)]);
+    (facts, Err(error))
 }
 
 /// Where clients reach the gateway: from outside when an Ingress or a route names it, or a load balancer tells its

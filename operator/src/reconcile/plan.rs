@@ -9,9 +9,9 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{Error, apply, cluster::Cluster, facts::Problem, read, read::Observed, resource, rollout, validate};
+use super::{Error, apply, cluster::Cluster, facts::Problem, prune, read, read::Observed, resource, rollout, validate};
 use crate::{
-    api::{AetherConnect, DeletionPolicy, Origin, PlanStatus, Store},
+    api::{AetherConnect, PlanStatus},
     config::Defaults,
     resources::{Child, Children, Hashes, Instance, Kind, StorePorts, hash, secrets::Generated},
 };
@@ -92,14 +92,15 @@ pub async fn plan(client: &Client, wanted: &AetherConnect, defaults: &Defaults) 
         Ok(checked) => (instance.hashes, instance.store_ports) = (checked.hashes, checked.ports),
         Err(problems) => plan.problems.extend(problems),
     }
-    for child in Children::of(&instance).all() {
+    let children = Children::of(&instance);
+    for child in children.all() {
         if observed.unknown_kinds.contains(&child.kind) {
             plan.unknown.extend(child.kind.provider().map(|who| (child.kind, who)));
         } else if let Some(change) = change(&cluster, &instance, &observed, child).await? {
             plan.changes.push(change);
         }
     }
-    plan.changes.extend(deletions(&instance, &observed));
+    plan.changes.extend(deletions(&instance, &observed, &children));
     plan.unknown.dedup();
     Ok(plan)
 }
@@ -170,8 +171,7 @@ async fn change(
     let kind = format!("{:?}", child.kind);
     let live = observed.children.get(&(child.kind, child.name.clone()));
     let after = match live {
-        Some(live) if apply::is_current(live, child) => return Ok(None),
-        Some(live) if child.kind == Kind::Job && rollout::of(Kind::Job, live).complete() => return Ok(None),
+        Some(live) if is_done(live, child) => return Ok(None),
         // The API server refuses an owner that isn't there yet.
         None if instance.uid == LATER => child.body.clone(),
         // A Job can't be changed: it would be made anew.
@@ -194,36 +194,24 @@ async fn change(
     Ok((!is_same).then(|| Change { kind, name: child.name.clone(), before, after: Some(after) }))
 }
 
+/// Whether nothing would be done about a live object: it is as it should be, or a Job that has done what it was for.
+fn is_done(live: &Value, child: &Child) -> bool {
+    apply::is_current(live, child) || (child.kind == Kind::Job && rollout::of(Kind::Job, live).complete())
+}
+
 /// What nothing would need any more.
-fn deletions(instance: &Instance<'_>, observed: &Observed) -> Vec<Change> {
-    let children = Children::of(instance);
-    let is_wanted = |key: &(Kind, String)| children.all().any(|child| child.kind == key.0 && child.name == key.1);
-    let stays = |kind: Kind| kind.is_operated_store() && instance.spec.deletion_policy == DeletionPolicy::Retain;
-    let unwanted = observed.children.iter().filter(|(key, _)| !is_wanted(key) && !stays(key.0));
-    let mut changes: Vec<_> = unwanted
-        .map(|((kind, name), live)| Change {
-            kind: format!("{kind:?}"),
-            name: name.clone(),
-            before: Some(clean(live.clone())),
-            after: None,
-        })
-        .collect();
-    let generated = Generated::ALL.iter().filter(|generated| !generated.wanted(instance) && generated.owned(instance));
-    let derived = Store::ALL.into_iter().filter(|store| match instance.spec.origin(*store) {
-        Origin::External(external) => !external.is_derived(),
-        _ => true,
+fn deletions(instance: &Instance<'_>, observed: &Observed, children: &Children) -> Vec<Change> {
+    let unwanted = prune::unwanted(instance, observed, children);
+    let children = unwanted.children.into_iter().map(|key| {
+        let before = observed.children.get(&key).cloned().map(clean);
+        Change { kind: format!("{:?}", key.0), name: key.1, before, after: None }
     });
-    let names = generated
-        .map(|generated| instance.child(generated.part()))
-        .chain(derived.map(|store| instance.derived_secret(store)));
-    for name in names {
-        let ours = observed.secrets.get(&name).filter(|secret| validate::is_ours(secret, instance));
-        if let Some(secret) = ours {
-            let before = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": secret.metadata.namespace}});
-            changes.push(Change { kind: "Secret".into(), name, before: Some(before), after: None });
-        }
-    }
-    changes
+    let secrets = unwanted.secrets.into_iter().map(|name| {
+        let meta = json!({"name": name, "namespace": instance.namespace});
+        let before = json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta});
+        Change { kind: "Secret".into(), name, before: Some(before), after: None }
+    });
+    children.chain(secrets).collect()
 }
 
 /// An object without what the API server or other controllers add to it, and without a Secret's values.
@@ -295,13 +283,13 @@ fn differences(instance: &Instance<'_>, observed: &Observed) -> Vec<String> {
     let changed = children.all().filter(|child| !observed.unknown_kinds.contains(&child.kind)).filter_map(|child| {
         let verb = match observed.children.get(&(child.kind, child.name.clone())) {
             None => "create",
-            Some(live) if apply::is_current(live, child) => return None,
-            Some(live) if child.kind == Kind::Job && rollout::of(Kind::Job, live).complete() => return None,
+            Some(live) if is_done(live, child) => return None,
             Some(_) => "update",
         };
         Some(format!("{verb} {:?} {}", child.kind, child.name))
     });
     let mut lines: Vec<_> = changed.collect();
-    lines.extend(deletions(instance, observed).iter().map(|change| format!("delete {} {}", change.kind, change.name)));
+    let gone = deletions(instance, observed, &children);
+    lines.extend(gone.iter().map(|change| format!("delete {} {}", change.kind, change.name)));
     lines
 }
