@@ -16,7 +16,7 @@ export async function faults(api, namespace, name) {
   await Promise.all([eve.hear("joined_room"), finn.hear("joined_room")]);
   flow.start();
 
-  for (const pod of await pods(namespace, name)) {
+  for (const pod of await settled(namespace, name)) {
     const component = pod.metadata.labels["app.kubernetes.io/component"];
     await check(`${label}: messages go on after the ${component} pod was killed`, async () => {
       await flow.moves(5);
@@ -25,9 +25,7 @@ export async function faults(api, namespace, name) {
         "its successor is ready",
         async () => {
           const now = await pods(namespace, name);
-          return (
-            !now.some(({ metadata }) => metadata.uid === pod.metadata.uid) && now.length > 0 && now.every(podIsReady)
-          );
+          return !now.some(({ metadata }) => metadata.uid === pod.metadata.uid) && allReady(now);
         },
         { timeout: 120_000 },
       );
@@ -77,6 +75,17 @@ export async function faults(api, namespace, name) {
   );
   eve.close();
   finn.close();
+}
+
+const allReady = (some) => some.length > 0 && some.every(podIsReady);
+
+/** The pods when no rollout is under way any more: one that drains is gone before it could be killed. */
+async function settled(namespace, name) {
+  await waitReady(namespace, name);
+  return until(`no pod of ${namespace}/${name} is on its way out`, async () => {
+    const now = await pods(namespace, name);
+    return allReady(now) && now;
+  }, { timeout: 120_000 });
 }
 
 /**
