@@ -4,8 +4,11 @@ mod cluster;
 mod completion;
 mod data;
 mod doctor;
+mod exec;
+mod import;
 mod logs;
 mod output;
+mod place;
 mod plan;
 mod power;
 mod rotate;
@@ -60,6 +63,7 @@ enum Command {
     Resume(power::ResumeArgs),
     RotateKeys(rotate::RotateArgs),
     Users(users::UsersArgs),
+    Import(import::ImportArgs),
     Doctor(doctor::DoctorArgs),
     /// Print the custom resource definition
     #[command(after_help = "Examples:
@@ -102,6 +106,7 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Resume(args) => block_on(power::resume(args)),
         Command::RotateKeys(args) => block_on(rotate::run(args)),
         Command::Users(args) => block_on(users::run(args)),
+        Command::Import(args) => block_on(import::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Crds => output::print(&aether_operator::api::crd_yaml()?).map(|()| Exit::Well),
         Command::Completion(args) => completion::run(&args).map(|()| Exit::Well),

@@ -1,7 +1,7 @@
 //! `aetherconnect users`: the users of an instance, on a cluster or on a laptop.
 
 mod password;
-mod place;
+pub(crate) mod place;
 mod text;
 
 use aether_auth::admin::{Account, Answer, Request};
@@ -9,13 +9,11 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
-use self::{
-    password::PasswordArgs,
-    place::{Place, PlaceArgs},
-};
+use self::{password::PasswordArgs, place::Place};
 use crate::{
     Exit,
     output::{OutputArgs, Paint, Progress},
+    place::PlaceArgs,
 };
 
 /// The users of an instance: make, list, disable, enable, reset a password
@@ -151,7 +149,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<()> {
 
 async fn list(args: &ListArgs) -> anyhow::Result<()> {
     let progress = Progress::start("asking for the users");
-    let place = args.place.find().await?;
+    let place = Place::find(&args.place).await?;
     let (mut users, mut after): (Vec<Account>, _) = (Vec::new(), 0);
     loop {
         let Answer::Listed { users: page, next } = ask(&place, &Request::List { after }).await? else {
@@ -181,7 +179,7 @@ async fn show(
     generated: Option<String>,
 ) -> anyhow::Result<()> {
     let progress = Progress::start("asking the auth service");
-    let place = place.find().await?;
+    let place = Place::find(place).await?;
     let answer = ask(&place, &request).await?;
     drop(progress);
     let Answer::Done { user, changed, ended_sessions } = answer else {

@@ -19,6 +19,7 @@ mod client;
 mod guard;
 mod health;
 mod http;
+mod import;
 mod limits;
 mod matrix;
 mod metrics;

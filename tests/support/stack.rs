@@ -3,6 +3,7 @@
 use crate::process::{Process, free_port, http_status, http_text, program};
 use crate::stores::{Cables, encrypt, stores, through};
 use crate::{Api, Authority, Mongo, Token, User, database, eventually_sync};
+use serde_json::Value;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -191,13 +192,17 @@ impl Stack {
 
     /// Gives `aetherconnect-auth users` a line; whether it succeeded, and all that it printed.
     pub fn administer(&self, line: &str) -> (bool, String) {
-        let mut command = command("aetherconnect-auth", &self.auth[0].env);
-        command.arg("users").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
-        let output = child.wait_with_output().unwrap();
-        let told = if output.stdout.is_empty() { output.stderr } else { output.stdout };
-        (output.status.success(), String::from_utf8(told).unwrap())
+        ask("aetherconnect-auth", &self.auth[0].env, "users", line)
+    }
+
+    /// Gives `aetherconnect-auth import` or `aetherconnect-message import` lines, and takes as many answers.
+    pub fn import(&self, service: &str, lines: &[Value]) -> Vec<Value> {
+        let replica = if service == "auth" { &self.auth[0] } else { &self.message[0] };
+        let program = if service == "auth" { "aetherconnect-auth" } else { "aetherconnect-message" };
+        let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+        let (success, told) = ask(program, &replica.env, "import", &lines.join("\n"));
+        assert!(success, "{told}");
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// What each process has logged so far, those that brought schemas up to date included.
@@ -365,6 +370,17 @@ fn command(name: &str, env: &[(&'static str, String)]) -> Command {
     command.env_clear().envs(env.iter().cloned());
     command.envs(["PATH", "HOME", "RUST_BACKTRACE"].iter().filter_map(|key| Some((key, std::env::var_os(key)?))));
     command
+}
+
+/// Gives a program lines; whether it succeeded, and all that it printed.
+fn ask(name: &str, env: &[(&'static str, String)], what: &str, lines: &str) -> (bool, String) {
+    let mut command = command(name, env);
+    command.arg(what).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    writeln!(child.stdin.as_mut().unwrap(), "{lines}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    (output.status.success(), String::from_utf8(told).unwrap())
 }
 
 fn migrate(name: &'static str, env: &[(&'static str, String)], dir: &Path) {

@@ -7,7 +7,7 @@ use chrono::{SubsecRound as _, Utc};
 
 use crate::{
     metrics::Metrics,
-    passwords::Passwords,
+    passwords::{self, Passwords},
     sessions::{Caller, Sessions},
     store::{Changes, NewUser, PasswordChange, Revoked, Store, StoreError, User},
     throttle::{Attempt, Throttle},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What every user may do at first.
-const FIRST_ROLE: &str = "user";
+pub(crate) const FIRST_ROLE: &str = "user";
 
 /// How many users can be looked up at once.
 const MOST_FOUND: usize = 100;
@@ -119,12 +119,13 @@ impl Accounts {
         let attempt = Attempt::new(email, client);
         self.throttle.admit(&attempt).await?;
         let (user, hash) = self.store.credentials(email).await?.unzip();
-        let matches = self.passwords.matches(password, hash.clone()).await?;
+        let matches = self.passwords.matches(password.clone(), hash.clone()).await?;
         let (Some(user), Some(hash), true) = (user, hash, matches) else {
             self.throttle.count(&attempt).await?;
             return Err(refused());
         };
         self.throttle.admit(&attempt).await?;
+        let hash = self.renewed(user.id, hash, password).await?.ok_or_else(refused)?;
         let session = Sessions::new_session(client);
         if !self.store.open_session(user.id, &session, &hash).await? {
             // It was right a moment ago, and its owner not disabled.
@@ -134,6 +135,23 @@ impl Accounts {
         tracing::info!(user_id = user.id, "logged in");
         let access_token = self.sessions.access_token(&user, &session)?;
         Ok(LoggedIn { user, access_token })
+    }
+
+    /// The hash to keep of a password that has just matched one: another one where that is of an earlier backend.
+    /// `None` when the password isn't the user's any more.
+    async fn renewed(&self, user: i64, old: Secret, password: Secret) -> Result<Option<Secret>, Error> {
+        if !passwords::is_outdated(&old) {
+            return Ok(Some(old));
+        }
+        let new = self.passwords.hash(self.passwords.turn().await?, password.clone()).await?;
+        if self.store.replace_hash(user, &old, &new).await? {
+            tracing::info!(user_id = user, "hashed an imported password anew");
+            return Ok(Some(new));
+        }
+        // Another login was quicker, or the password was changed meanwhile.
+        let now = self.store.password_hash(user).await?;
+        let matches = self.passwords.matches(password, now.clone()).await?;
+        Ok(now.filter(|_| matches))
     }
 
     /// Changes the caller's password and revokes the caller's other sessions, and says which.

@@ -216,7 +216,8 @@ fn no_such(name: &str) -> Error {
     Error::new(Code::NotFound, "USER_NOT_FOUND", message)
 }
 
-async fn hash(password: Secret) -> Result<Secret, Error> {
+/// Hashes one password, where no service runs that would.
+pub(crate) async fn hash(password: Secret) -> Result<Secret, Error> {
     let metrics = Metrics::new().map_err(Error::internal)?;
     let passwords = Passwords::new(metrics.hash_seconds.clone(), metrics.hashes_waiting.clone());
     let passwords = passwords.await.map_err(Error::internal)?;

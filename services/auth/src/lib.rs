@@ -2,7 +2,8 @@
 //!
 //! `grpc` is the transport; `accounts` and `sessions` are the core, with `passwords`, `throttle` and `validate`;
 //! [`store`] keeps users, sessions and failed logins in PostgreSQL or SQLite. `revocations` is this replica's view of revoked sessions and the feed of
-//! it to the other services; `hints` are how replicas of auth hear of each other sooner than by reading the database. [`admin`] is for those who run the service.
+//! it to the other services; `hints` are how replicas of auth hear of each other sooner than by reading the database. [`admin`] and
+//! [`import`] are for those who run the service.
 
 mod accounts;
 pub mod admin;
@@ -10,6 +11,7 @@ mod common_passwords;
 mod config;
 mod grpc;
 mod hints;
+pub mod import;
 mod metrics;
 mod passwords;
 mod revocations;

@@ -1,6 +1,6 @@
 //! The auth service as a process of its own: `aetherconnect-auth` serves, `aetherconnect-auth migrate` brings the
-//! database's schema up to date, and `aetherconnect-auth users` does what one line of JSON on standard input asks for,
-//! see [`aether_auth::admin`].
+//! database's schema up to date, `aetherconnect-auth users` does what one line of JSON on standard input asks for, see
+//! [`aether_auth::admin`], and `aetherconnect-auth import` what many lines do, see [`aether_auth::import`].
 
 use std::{
     io::{BufRead as _, Read as _},
@@ -10,9 +10,10 @@ use std::{
 use aether_auth::{
     Config,
     admin::{Admin, Answer},
+    import::Importer,
     store::Database,
 };
-use aether_common::{Env, shutdown, telemetry};
+use aether_common::{Env, lines, shutdown, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -33,7 +34,11 @@ async fn execute(env: &Env) -> anyhow::Result<()> {
         // It needs no keys.
         Some("migrate") => Database::from_env(env)?.migrate().await,
         Some("users") => users(&Database::from_env(env)?).await,
-        Some(_) => anyhow::bail!("usage: aetherconnect-auth [migrate|users]"),
+        Some("import") => {
+            let importer = Importer::new(&Database::from_env(env)?);
+            lines::answer_each(async |request| importer.answer(request).await).await
+        }
+        Some(_) => anyhow::bail!("usage: aetherconnect-auth [migrate|users|import]"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Passwords: Argon2id in PHC strings, off the async threads and no more at once than there are cores.
+//! Passwords: Argon2id in PHC strings (and bcrypt's, of imported users, until their first login), off the async threads and no more at once than there are cores.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -35,7 +35,27 @@ fn hash(password: &Secret) -> anyhow::Result<Secret> {
     Ok(Secret::new(hash.to_string()))
 }
 
+/// What bcrypt's hashes begin with.
+const BCRYPT: [&str; 3] = ["$2a$", "$2b$", "$2y$"];
+/// Each step doubles bcrypt's time. A hash of more would keep a thread from other logins for seconds.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=14;
+
+/// Whether a password is to be hashed anew once it is known.
+pub(crate) fn is_outdated(hash: &Secret) -> bool {
+    BCRYPT.iter().any(|form| hash.expose().starts_with(form))
+}
+
+/// Whether a hash of an earlier backend can be compared with, in reasonable time.
+pub(crate) fn is_importable(hash: &Secret) -> bool {
+    let text = hash.expose();
+    let parts = text.parse::<bcrypt::HashParts>();
+    is_outdated(hash) && text.len() == 60 && parts.is_ok_and(|parts| BCRYPT_COSTS.contains(&parts.get_cost()))
+}
+
 fn verify(password: &Secret, hash: &Secret) -> anyhow::Result<bool> {
+    if is_outdated(hash) {
+        return bcrypt::verify(password.expose(), hash.expose()).map_err(|e| anyhow!("kept password hash: {e}"));
+    }
     match argon2()?.verify_password(password.expose().as_bytes(), hash.expose()) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -161,6 +181,35 @@ mod tests {
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
         assert!(passwords.matches(Secret::new("correct horse"), Some(hash.clone())).await.expect("compared"));
         assert!(!passwords.matches(Secret::new("correct house"), Some(hash)).await.expect("compared"));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_an_earlier_backend_matches_its_password_alone() {
+        let passwords = passwords().await;
+        // By libcrypt.
+        for form in BCRYPT {
+            let hash = Secret::new(format!("{form}04$SRbDI5VyGzFIkgwthUrGEei6qk0uLXLCqqOON325boJy3KXqEKPPG"));
+            assert!(is_importable(&hash) && is_outdated(&hash));
+            assert!(passwords.matches(Secret::new("correct horse"), Some(hash.clone())).await.expect("compared"));
+            assert!(!passwords.matches(Secret::new("correct house"), Some(hash)).await.expect("compared"));
+        }
+    }
+
+    #[test]
+    fn a_hash_that_is_none_or_takes_too_long_is_not_taken() {
+        let rest = "SRbDI5VyGzFIkgwthUrGEei6qk0uLXLCqqOON325boJy3KXqEKPPG";
+        for bad in [
+            String::new(),
+            "secret".to_owned(),
+            format!("$2b$31${rest}"),
+            format!("$2b$03${rest}"),
+            format!("$2x$10${rest}"),
+            format!("$2b$10${}", &rest[..40]),
+            "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaA".to_owned(),
+        ] {
+            assert!(!is_importable(&Secret::new(bad.clone())), "{bad}");
+        }
+        assert!(is_importable(&Secret::new(format!("$2b$12${rest}"))));
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! What a user may type: each rule is said in the words of its mend.
 
-use aether_common::Error;
+use aether_common::{Error, Secret};
 
-use crate::common_passwords;
+use crate::{common_passwords, passwords};
 
 const LONGEST_EMAIL: usize = 254;
 const LONGEST_LOCAL_PART: usize = 64;
@@ -46,6 +46,12 @@ impl Form {
         self.require(!value.is_empty(), field, "must be given");
         let short_enough = value.chars().count() <= LONGEST_PASSWORD;
         self.require(short_enough, field, format!("must have at most {LONGEST_PASSWORD} characters"));
+    }
+
+    /// What an earlier backend has made of a password.
+    pub(crate) fn imported_hash(&mut self, hash: &Secret) {
+        let mend = "must be bcrypt's ($2a$, $2b$ or $2y$, cost 4 to 14), or null for one who gets another password";
+        self.require(passwords::is_importable(hash), "password", mend);
     }
 
     /// A user name.

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use aether_auth::store::{
-    AccountChange, Changes, Failures, NewSession, NewUser, Own, PasswordChange, Store, StoreError,
+    AccountChange, Changes, Failures, ImportedUser, Known, NewSession, NewUser, Own, PasswordChange, Store, StoreError,
 };
 use aether_common::Secret;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
@@ -56,6 +56,8 @@ conformance!(
     a_password_that_is_set_ends_all_sessions_and_opens_new_ones,
     a_session_opened_while_its_user_is_disabled_is_never_left_alive,
     all_users_are_listed_by_id_with_their_live_sessions,
+    a_user_of_an_earlier_backend_is_known_by_the_id_of_then,
+    a_hash_is_replaced_only_by_one_of_the_same_password,
 );
 
 async fn open(url: &str) -> Arc<dyn Store> {
@@ -446,4 +448,40 @@ async fn an_older_version_does_not_migrate_what_a_newer_one_has_migrated_but_sti
         assert_there_is_no_way_back(&url).await;
     })
     .await;
+}
+
+async fn a_user_of_an_earlier_backend_is_known_by_the_id_of_then(store: Arc<dyn Store>) {
+    let then = now() - TimeDelta::days(100);
+    let old = |id: &str, name| ImportedUser {
+        old_id: id.into(),
+        user: user(name),
+        created_at: then,
+        updated_at: then + TimeDelta::days(1),
+        disabled_at: (name == "bob").then(now),
+    };
+    let ada = store.import(&old("8f0d0a3e-6d3e-4b0a", "ada")).await.unwrap();
+    let bob = store.import(&old("7", "bob")).await.unwrap();
+    let known = store.imported(&["7".into(), "8f0d0a3e-6d3e-4b0a".into(), "8".into()]).await.unwrap();
+    let mut known: Vec<_> = known.into_iter().map(|Known { old_id, id, username }| (old_id, id, username)).collect();
+    known.sort();
+    assert_eq!(known, [("7".into(), bob, "bob".into()), ("8f0d0a3e-6d3e-4b0a".into(), ada, "ada".into())]);
+    let (found, kept) = store.credentials("ada@example.com").await.unwrap().unwrap();
+    assert_eq!((found.created_at, found.updated_at), (then, then + TimeDelta::days(1)));
+    assert_eq!(kept.expose(), hash().expose());
+    assert!(store.credentials("bob@example.com").await.unwrap().is_none(), "disabled");
+    // A name that is taken leaves nothing.
+    assert!(matches!(store.import(&old("9", "ada")).await, Err(StoreError::Taken)));
+    assert_eq!(store.imported(&["9".into()]).await.unwrap(), []);
+    // Nor does an id that is.
+    assert!(store.import(&old("7", "grace")).await.is_err());
+    assert!(store.credentials("grace@example.com").await.unwrap().is_none());
+}
+
+async fn a_hash_is_replaced_only_by_one_of_the_same_password(store: Arc<dyn Store>) {
+    let ada = store.register(&user("ada"), &session("s1")).await.unwrap();
+    let new = Secret::new("$argon2id$new");
+    assert!(!store.replace_hash(ada.id, &Secret::new("$2b$"), &new).await.unwrap(), "it was changed meanwhile");
+    assert!(store.replace_hash(ada.id, &hash(), &new).await.unwrap());
+    assert_eq!(store.password_hash(ada.id).await.unwrap().unwrap().expose(), new.expose());
+    assert!(store.session_user("s1", ada.id, now()).await.unwrap().is_some(), "the session goes on");
 }

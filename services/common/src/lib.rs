@@ -6,6 +6,7 @@ pub mod error;
 pub mod grpc;
 pub mod guard;
 pub mod health;
+pub mod lines;
 pub mod logging;
 pub mod metrics;
 pub mod net;

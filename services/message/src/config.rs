@@ -61,7 +61,8 @@ impl Config {
     }
 }
 
-fn store_address(env: &Env) -> Result<StoreAddress, ConfigError> {
+/// Reads `MONGODB_URL`.
+pub(crate) fn store_address(env: &Env) -> Result<StoreAddress, ConfigError> {
     const MEND: &str = "use mongodb://…, mongodb+srv://… or sqlite://path";
     let url = env.secret("MONGODB_URL", MEND)?;
     if url.expose().starts_with("mongodb://") || url.expose().starts_with("mongodb+srv://") {

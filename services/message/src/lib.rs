@@ -9,6 +9,7 @@ mod delivery;
 mod events;
 mod feed;
 mod grpc;
+pub mod import;
 mod limit;
 mod messages;
 mod metrics;

@@ -207,6 +207,12 @@ impl ClientId {
         }
     }
 
+    /// Of a message that an earlier backend knew by this id.
+    #[must_use]
+    pub(crate) fn imported(old_id: &str) -> Self {
+        Self(format!("i:{old_id}"))
+    }
+
     /// As it was stored.
     #[must_use]
     pub(crate) fn from_stored(text: String) -> Self {

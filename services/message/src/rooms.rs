@@ -154,7 +154,7 @@ impl Rooms {
         if user == other {
             return Err(Error::invalid(vec![("user".to_owned(), "must be somebody else".to_owned())]));
         }
-        let name = format!("direct{INTERNAL}{}{INTERNAL}{}", user.min(other), user.max(other));
+        let name = direct_name(user, other);
         let room = match self.store.room_by_name(&name).await? {
             Some(room) => room,
             None => self.make_direct(user, name).await?,
@@ -217,6 +217,12 @@ impl Rooms {
     }
 }
 
+/// By which the store finds the one room of two users.
+#[must_use]
+pub(crate) fn direct_name(user: &str, other: &str) -> String {
+    format!("direct{INTERNAL}{}{INTERNAL}{}", user.min(other), user.max(other))
+}
+
 /// What a stranger to a room is told.
 #[must_use]
 pub(crate) fn no_member(room: &Room) -> Error {
@@ -235,7 +241,8 @@ fn not_found() -> Error {
     Error::new(Code::NotFound, "ROOM_NOT_FOUND", "Room not found")
 }
 
-fn checked(name: &str, description: &str, kind: &str) -> Result<RoomType, Error> {
+/// The type of a room with this name, description and kind, if they keep the rules.
+pub(crate) fn checked(name: &str, description: &str, kind: &str) -> Result<RoomType, Error> {
     let mut wrong = Vec::new();
     if name.is_empty() || name.chars().count() > LONGEST_NAME {
         wrong.push(("name".to_owned(), format!("must have 1 to {LONGEST_NAME} characters")));

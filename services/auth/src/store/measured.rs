@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use super::{
-    Account, AccountChange, Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, Store,
-    StoreError, User,
+    Account, AccountChange, Changes, Failures, ImportedUser, Known, NewSession, NewUser, Own, PasswordChange, Revoked,
+    Session, Store, StoreError, User,
 };
 
 /// See the module.
@@ -83,6 +83,18 @@ impl Store for Measured {
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<Revoked>>, StoreError> {
         self.times.note("change_account", self.store.change_account(user, change, now)).await
+    }
+
+    async fn import(&self, user: &ImportedUser) -> Result<i64, StoreError> {
+        self.times.note("import", self.store.import(user)).await
+    }
+
+    async fn imported(&self, old_ids: &[String]) -> Result<Vec<Known>, StoreError> {
+        self.times.note("imported", self.store.imported(old_ids)).await
+    }
+
+    async fn replace_hash(&self, user: i64, old: &Secret, new: &Secret) -> Result<bool, StoreError> {
+        self.times.note("replace_hash", self.store.replace_hash(user, old, new)).await
     }
 
     async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError> {

@@ -21,7 +21,8 @@ use tokio::{
 
 pub(crate) use self::measured::Measured;
 pub use self::records::{
-    Account, AccountChange, Changes, Failures, NewSession, NewUser, Own, PasswordChange, Revoked, Session, User,
+    Account, AccountChange, Changes, Failures, ImportedUser, Known, NewSession, NewUser, Own, PasswordChange, Revoked,
+    Session, User,
 };
 use self::{postgres::Postgres, sqlite::Sqlite};
 
@@ -127,6 +128,12 @@ pub trait Store: Send + Sync {
         change: AccountChange<'_>,
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<Revoked>>, StoreError>;
+    /// Makes a user of an earlier backend, and keeps the id that the user had there, both or none.
+    async fn import(&self, user: &ImportedUser) -> Result<i64, StoreError>;
+    /// Those of the ids in an earlier backend whose users are here.
+    async fn imported(&self, old_ids: &[String]) -> Result<Vec<Known>, StoreError>;
+    /// Keeps another hash of the same password; false when it has another one by now.
+    async fn replace_hash(&self, user: i64, old: &Secret, new: &Secret) -> Result<bool, StoreError>;
     /// Revokes a session, once and for all: a second time changes nothing. `None` when there is no such session.
     async fn revoke(&self, session: &str) -> Result<Option<Revoked>, StoreError>;
     /// The first [`PAGE`] sessions revoked after a time, or at it with a later id, that are not over at `now`; in order

@@ -9,6 +9,7 @@ macro_rules! user_columns {
 
 mod accounts;
 mod failures;
+mod imports;
 mod sessions;
 
 use std::time::Duration;
@@ -29,8 +30,8 @@ use tokio::{
 };
 
 use super::{
-    Account, AccountChange, Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked,
-    Session, Store, StoreError, User, by, check_schema, key,
+    Account, AccountChange, Changes, DEADLINE, Failures, ImportedUser, Known, NewSession, NewUser, Own, PAGE,
+    PasswordChange, Revoked, Session, Store, StoreError, User, by, check_schema, key,
 };
 
 /// Replicas tell each other of revocations here.
@@ -273,6 +274,30 @@ impl Store for Postgres {
     ) -> Result<Option<Vec<Revoked>>, StoreError> {
         let mut db = self.lease().await?;
         let done = by(db.deadline, accounts::change(db.get(), user, change, now)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn import(&self, user: &ImportedUser) -> Result<i64, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, imports::insert(db.get(), user)).await;
+        // A refused name leaves the connection at rest, after the roll-back that comes with its next use.
+        if matches!(done, Ok(_) | Err(StoreError::Taken)) {
+            db.end();
+        }
+        done
+    }
+
+    async fn imported(&self, old_ids: &[String]) -> Result<Vec<Known>, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, imports::known(db.get(), old_ids)).await?;
+        db.end();
+        Ok(done)
+    }
+
+    async fn replace_hash(&self, user: i64, old: &Secret, new: &Secret) -> Result<bool, StoreError> {
+        let mut db = self.lease().await?;
+        let done = by(db.deadline, imports::replace_hash(db.get(), user, old, new)).await?;
         db.end();
         Ok(done)
     }

@@ -41,6 +41,32 @@ pub struct NewUser {
     pub roles: Vec<String>,
 }
 
+/// A user of an earlier backend, to be one here.
+#[derive(Clone)]
+pub struct ImportedUser {
+    /// The id that the user had there.
+    pub old_id: String,
+    /// The user.
+    pub user: NewUser,
+    /// When the user registered.
+    pub created_at: DateTime<Utc>,
+    /// When the profile last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Since when the user can't log in.
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+/// A user who was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The id in the earlier backend.
+    pub old_id: String,
+    /// The id here.
+    pub id: i64,
+    /// As it is now.
+    pub username: String,
+}
+
 /// A session to be.
 #[derive(Debug, Clone)]
 pub struct NewSession {

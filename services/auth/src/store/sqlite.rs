@@ -8,6 +8,7 @@ macro_rules! user_columns {
 
 mod accounts;
 mod failures;
+mod imports;
 mod sessions;
 
 use std::{path::Path, time::Duration};
@@ -24,8 +25,8 @@ use sqlx::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    Account, AccountChange, Changes, DEADLINE, Failures, NewSession, NewUser, Own, PAGE, PasswordChange, Revoked,
-    Session, Store, StoreError, User, by, check_schema, key,
+    Account, AccountChange, Changes, DEADLINE, Failures, ImportedUser, Known, NewSession, NewUser, Own, PAGE,
+    PasswordChange, Revoked, Session, Store, StoreError, User, by, check_schema, key,
 };
 
 fn migrator() -> Migrator {
@@ -217,6 +218,21 @@ impl Store for Sqlite {
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<Revoked>>, StoreError> {
         let work = async { accounts::change(&mut *self.pool.acquire().await?, user, change, now).await };
+        by(deadline(), work).await
+    }
+
+    async fn import(&self, user: &ImportedUser) -> Result<i64, StoreError> {
+        let work = async { imports::insert(&mut *self.pool.acquire().await?, user).await };
+        by(deadline(), work).await
+    }
+
+    async fn imported(&self, old_ids: &[String]) -> Result<Vec<Known>, StoreError> {
+        let work = async { imports::known(&mut *self.pool.acquire().await?, old_ids).await };
+        by(deadline(), work).await
+    }
+
+    async fn replace_hash(&self, user: i64, old: &Secret, new: &Secret) -> Result<bool, StoreError> {
+        let work = async { imports::replace_hash(&mut *self.pool.acquire().await?, user, old, new).await };
         by(deadline(), work).await
     }
 

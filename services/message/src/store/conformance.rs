@@ -6,25 +6,35 @@ use std::sync::Arc;
 use aether_common::Secret;
 use tokio::sync::watch;
 
-use super::{MongoStore, Schema, SqliteStore, Store, prepare, prepared};
+use super::{ImportStore, MongoStore, Schema, SqliteStore, Store, prepare, prepared};
 use crate::{
     messages,
     model::{ClientId, Draft, GENERAL, Message, Page, Room, RoomType, SYSTEM, Tail, User, new_id, now},
 };
 
 /// A store of its own for one test; what it needs lives as long as this.
-pub(crate) struct Fresh {
-    pub(crate) store: Arc<dyn Store>,
+pub(crate) struct Fresh<S: ?Sized = dyn Store> {
+    pub(crate) store: Arc<S>,
     _directory: Option<tempfile::TempDir>,
 }
 
 pub(crate) fn sqlite() -> Fresh {
+    let Fresh { store, _directory } = sqlite_for_import();
+    Fresh { store, _directory }
+}
+
+pub(crate) fn sqlite_for_import() -> Fresh<dyn ImportStore> {
     let directory = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(&directory.path().join("message.db")));
     Fresh { store, _directory: Some(directory) }
 }
 
 pub(crate) async fn mongodb() -> Fresh {
+    let Fresh { store, _directory } = mongodb_for_import().await;
+    Fresh { store, _directory }
+}
+
+pub(crate) async fn mongodb_for_import() -> Fresh<dyn ImportStore> {
     let url = std::env::var("TEST_MONGODB_URL").expect("TEST_MONGODB_URL is not set: this test is run by `make test`");
     let (server, query) = url.split_once('?').map_or((url.as_str(), String::new()), |(s, q)| (s, format!("?{q}")));
     let base = server.rsplit_once('/').map_or(server, |(base, _)| base);

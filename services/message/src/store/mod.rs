@@ -1,5 +1,6 @@
 //! Where rooms and messages are kept: one trait, two stores, one conformance suite.
 
+mod import;
 mod measured;
 mod mongodb;
 mod sqlite;
@@ -20,7 +21,12 @@ use crate::{
     },
 };
 
-pub(crate) use self::{measured::Measured, mongodb::MongoStore, sqlite::SqliteStore};
+pub(crate) use self::{
+    import::{Entry, ImportStore},
+    measured::Measured,
+    mongodb::MongoStore,
+    sqlite::SqliteStore,
+};
 
 /// No operation takes longer: what isn't answered by then counts as out of reach.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(2500);
@@ -102,6 +108,14 @@ pub(crate) trait Store: Send + Sync + 'static {
 
 /// Opens the store; nothing is asked of it yet.
 pub(crate) async fn open(address: &StoreAddress) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match address {
+        StoreAddress::MongoDb(url) => Arc::new(MongoStore::open(url).await?),
+        StoreAddress::Sqlite(path) => Arc::new(SqliteStore::open(path)),
+    })
+}
+
+/// The same, for an import.
+pub(crate) async fn open_for_import(address: &StoreAddress) -> anyhow::Result<Arc<dyn ImportStore>> {
     Ok(match address {
         StoreAddress::MongoDb(url) => Arc::new(MongoStore::open(url).await?),
         StoreAddress::Sqlite(path) => Arc::new(SqliteStore::open(path)),

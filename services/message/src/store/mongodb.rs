@@ -3,6 +3,7 @@
 
 mod counts;
 mod documents;
+mod import;
 mod lists;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};

@@ -1,5 +1,7 @@
 //! SQLite: a file of this process alone, for the one-process mode and for tests.
 
+mod import;
+
 use std::{collections::HashSet, path::Path, time::Duration};
 
 use aether_common::Error;
