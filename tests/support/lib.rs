@@ -29,7 +29,7 @@ pub use json::assert_json;
 pub use laptop::Laptop;
 pub use metrics::{Metric, Metrics};
 pub use mongo::Mongo;
-pub use process::{free_port, program};
+pub use process::{free_port, http_text, program};
 pub use redis::Redis;
 pub use socket::Socket;
 pub use stack::{Options, Service, Stack, Store, failed_start};

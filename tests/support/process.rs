@@ -128,7 +128,7 @@ pub(crate) fn http_status(port: u16, path: &str) -> Option<u16> {
 }
 
 /// The whole answer to a GET, as text.
-pub(crate) fn http_text(port: u16, path: &str) -> Option<String> {
+pub fn http_text(port: u16, path: &str) -> Option<String> {
     let limit = Some(Duration::from_secs(2));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(limit).ok()?;

@@ -17,15 +17,15 @@ use crate::world::{World, eventually};
 /// The figure.
 const TAKEOVER: Duration = Duration::from_secs(15);
 
-struct Replica {
+pub(crate) struct Replica {
     process: Child,
     proxy: Proxy,
-    port: u16,
+    pub(crate) port: u16,
     _kubeconfig: tempfile::NamedTempFile,
 }
 
 impl Replica {
-    async fn start(world: &World, name: &str) -> Self {
+    pub(crate) async fn start(world: &World, name: &str) -> Self {
         let proxy = Proxy::start(world.client.clone()).await;
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), proxy.kubeconfig()).unwrap();

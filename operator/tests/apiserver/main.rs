@@ -16,6 +16,7 @@ mod idle;
 mod leader;
 mod lifecycle;
 mod permissions;
+mod pictures;
 mod plan;
 mod rotation;
 mod stage;
