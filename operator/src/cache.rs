@@ -1,8 +1,10 @@
-//! What the watches have told, so that reconciling reads nothing: resources and what they own, each as text without
-//! what only the API server needs, and of Secrets what changed when.
+//! What the watches have told, so that reconciling reads nothing: resources and what they own, each as packed text
+//! without what only the API server needs, and of Secrets what changed when.
 //!
 //! A watch may be behind what the operator has written itself, so each answer to a write is noted here too, and what
 //! is older than what is known is no news.
+
+mod packed;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,6 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
+use self::packed::{Examples, Packed};
 use crate::{
     api::KIND,
     fleet::{Member, member},
@@ -53,7 +56,7 @@ struct Kept {
     /// Of a resource: what others want to know of it.
     summary: Option<Box<Summary>>,
     /// The object; none for a Secret whose contents aren't known, or not any more.
-    text: Option<Box<str>>,
+    text: Option<Packed>,
 }
 
 /// What is asked of all resources at once.
@@ -76,6 +79,7 @@ impl Summary {
 #[derive(Default)]
 struct Inner {
     objects: BTreeMap<Watched, BTreeMap<Place, Kept>>,
+    examples: Examples,
     rounds: BTreeMap<Watched, u32>,
     /// Kinds that the cluster doesn't know.
     unknown: BTreeSet<Kind>,
@@ -185,24 +189,26 @@ impl Cache {
         let place = (meta.namespace.clone().unwrap_or_default(), name.clone());
         let version = version(meta);
         let mut inner = self.lock();
-        if inner.gone.get(uid.as_str()).is_some_and(|(last, _)| version <= *last) {
+        let Inner { objects, rounds, examples, gone, .. } = &mut *inner;
+        if gone.get(uid.as_str()).is_some_and(|(last, _)| version <= *last) {
             return false;
         }
-        let round = inner.rounds.get(&what).copied().unwrap_or_default();
-        let objects = inner.objects.entry(what).or_default();
+        let round = rounds.get(&what).copied().unwrap_or_default();
+        let mut pack = |text: &str| examples.pack(what, sort(what, meta), text);
+        let objects = objects.entry(what).or_default();
         match objects.get_mut(&place) {
             Some(kept) if kept.version > version || (kept.version == version && *kept.uid == **uid) => {
                 kept.round = round;
                 // The contents that belong to what a watch has told of.
                 if kept.version == version && kept.text.is_none() {
-                    kept.text = text.map(Into::into);
+                    kept.text = text.map(pack);
                 }
                 false
             }
             _ => {
                 let owner = owner(meta).map(Into::into);
                 let summary = text.filter(|_| what == Watched::Resources).and_then(Summary::of);
-                let text = text.map(Into::into);
+                let text = text.map(&mut pack);
                 let kept = Kept { uid: uid.as_str().into(), version, round, owner, summary, text };
                 objects.insert(place, kept);
                 true
@@ -250,7 +256,7 @@ impl Cache {
     pub fn get(&self, what: Watched, namespace: &str, name: &str) -> Option<String> {
         let inner = self.lock();
         let kept = inner.objects.get(&what)?.get(&(namespace.to_owned(), name.to_owned()))?;
-        kept.text.as_deref().map(str::to_owned)
+        kept.text.as_ref()?.text()
     }
 
     /// Whether there is an object, though its contents may not be known.
@@ -268,7 +274,7 @@ impl Cache {
         let near = objects.range(from..).take_while(|((its, name), _)| its == namespace && name.starts_with(instance));
         let near =
             near.filter(|((_, name), _)| name.len() == instance.len() || name[instance.len()..].starts_with('-'));
-        near.filter_map(|(_, kept)| serde_json::from_str(kept.text.as_deref()?).ok()).collect()
+        near.filter_map(|(_, kept)| serde_json::from_str(&kept.text.as_ref()?.text()?).ok()).collect()
     }
 
     /// How many resources there are that are not ready, and that are.
@@ -284,6 +290,12 @@ impl Cache {
         self.lock().summaries(|summary| members.extend(summary.member.clone()));
         members
     }
+}
+
+/// Objects of one sort are much alike. Those of Secrets have none: no example of them is to outlive them.
+fn sort(what: Watched, meta: &ObjectMeta) -> Option<&str> {
+    let component = || meta.labels.as_ref()?.get("app.kubernetes.io/component").map(String::as_str);
+    (what != Watched::Secrets).then(|| component().unwrap_or_default())
 }
 
 /// The API server's versions are numbers that grow.

@@ -20,6 +20,7 @@ use aether_operator::{
 };
 use anyhow::Context;
 use kube::runtime::events::{Recorder, Reporter};
+use mimalloc::MiMalloc;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -27,10 +28,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 /// Reconciliations that are under way at the end get this long.
 const GRACE: Duration = Duration::from_secs(10);
 
-#[tokio::main]
+// Two threads are enough for any number of instances; one for each core of a large node would only take memory.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     match std::env::args().nth(1).as_deref() {
         None | Some("run") => run(Config::from_env(|name| std::env::var(name).ok())?).await,

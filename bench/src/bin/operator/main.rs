@@ -4,6 +4,7 @@
 mod control_plane;
 mod create;
 mod disturbed;
+mod memory;
 mod operator;
 mod repair;
 mod steady;
@@ -45,6 +46,8 @@ struct Bench {
 enum Part {
     /// Fifty instances at once, and a change in each.
     Create,
+    /// What instances take in memory, one number of them after the other.
+    Memory,
     /// Children that are edited or deleted.
     Repair,
     /// Many instances, a restart, and quiet.
@@ -72,6 +75,9 @@ async fn run(bench: &Bench) -> Result<()> {
     let many = if bench.quick { 40 } else { bench.many };
     if wants(Part::Create) {
         create::measure(&plane, &mut report, fifty, if bench.quick { 1 } else { 3 }).await?;
+    }
+    if wants(Part::Memory) {
+        memory::measure(&plane, &mut report, &[fifty, many]).await?;
     }
     if wants(Part::Repair) {
         repair::measure(&plane, &mut report, if bench.quick { 3 } else { 30 }).await?;

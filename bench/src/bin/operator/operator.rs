@@ -34,6 +34,8 @@ impl Operator {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(&plane.operator);
         command.env("KUBECONFIG", path).env("OPERATOR_HTTP_PORT", port.to_string()).env("LOG_LEVEL", "warn");
+        // As the chart does.
+        command.env("MIMALLOC_PURGE_DELAY", "0").env("MIMALLOC_ALLOW_THP", "0");
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let operator = Self { child: child.context("start the operator")?, _kubeconfig: kubeconfig };
         // Until it holds the lease, which one before may have left behind.
@@ -56,6 +58,11 @@ impl Operator {
     /// Resident memory now, in MiB.
     pub(crate) fn memory(&self) -> Result<f64> {
         self.status("VmRSS")
+    }
+
+    /// Resident memory but pages of the program's file, in MiB.
+    pub(crate) fn private(&self) -> Result<f64> {
+        self.status("RssAnon")
     }
 
     /// The most resident memory so far, in MiB.
