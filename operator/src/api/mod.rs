@@ -27,7 +27,7 @@ pub use operated::{CloudNativePg, MongodbCommunity, RedisReplication};
 pub use parse::{ParseError, parse, parse_all};
 pub use policy::NetworkPolicySpec;
 pub use reference::reference;
-pub use status::{AetherConnectStatus, ComponentStatus, PlanStatus};
+pub use status::{AetherConnectStatus, ComponentStatus, PlanStatus, ScaleStatus};
 pub use stores::{
     CaKey, ConnectionKeys, ExternalStore, JwtSpec, ManagedRedis, ManagedStore, MongodbSpec, Origin, PostgresSpec,
     RedisSpec, RotationSpec, SecretKey, SecretName, Storage, Store, StoreTls,
@@ -52,6 +52,12 @@ pub const KIND: &str = "AetherConnect";
     category = "aetherconnect",
     namespaced,
     status = "AetherConnectStatus",
+    // Message does what grows with the load: of one number for all, its is the one that is meant.
+    scale(
+        spec_replicas_path = ".spec.message.replicas",
+        status_replicas_path = ".status.scale.replicas",
+        label_selector_path = ".status.scale.selector"
+    ),
     derive = "PartialEq",
     doc = "A chat backend: gateway, auth and message services with their stores",
     validation = Rule::new("self.metadata.name.size() <= 40").message(

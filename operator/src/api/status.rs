@@ -28,6 +28,9 @@ pub struct AetherConnectStatus {
     /// Ready and desired pods of each component.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, ComponentStatus>,
+    /// The message service, for `kubectl scale` and autoscalers that are pointed at the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleStatus>,
     /// One for each dependency and step, summed up in `Ready`, `Progressing` and `Degraded`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -42,6 +45,16 @@ pub struct PlanStatus {
     pub id: String,
     /// `create`, `update` or `delete`, kind and name of each object.
     pub changes: Vec<String>,
+}
+
+/// The pods that the `scale` subresource is about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScaleStatus {
+    /// How many there are.
+    pub replicas: i32,
+    /// Which they are.
+    pub selector: String,
 }
 
 /// Pods of one component.

@@ -36,7 +36,7 @@ use self::{
     status::Report,
 };
 use crate::{
-    api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND, PlanStatus},
+    api::{API_VERSION, AetherConnect, AetherConnectStatus, ComponentStatus, KIND, PlanStatus, ScaleStatus},
     cache::{self, Cache, Place, Watched},
     fleet::Fleet,
     resources::{Hashes, Instance, Kind, MANAGER, StorePorts, gateway, ingress, route},
@@ -174,6 +174,7 @@ impl Reconciler {
             version: instance.version.clone(),
             url: Some(url(&instance, &observed)),
             components: components(&instance, &observed),
+            scale: scale(&instance, &observed),
             facts,
             plan: pending,
             held_up,
@@ -344,6 +345,16 @@ fn hold(
 fn approval(name: &str, plan: &PlanStatus) -> String {
     let (count, key, id) = (plan.changes.len(), plan::APPROVE, &plan.id);
     format!("{count} changes in status.plan wait for `kubectl annotate --overwrite ac {name} {key}={id}`")
+}
+
+/// The pods of message, once there is a Deployment for them.
+fn scale(instance: &Instance<'_>, observed: &Observed) -> Option<ScaleStatus> {
+    let live = observed.children.get(&(Kind::Deployment, instance.child("message")))?;
+    let replicas = live["status"]["replicas"].as_i64().and_then(|count| i32::try_from(count).ok());
+    let labels = instance.selector("message");
+    let labels = labels.as_object().into_iter().flatten();
+    let labels: Vec<_> = labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
+    Some(ScaleStatus { replicas: replicas.unwrap_or_default(), selector: labels.join(",") })
 }
 
 /// Ready and desired pods of everything that has pods.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time};
 
 use super::facts::{Condition, Fact, Facts, State};
-use crate::api::{AetherConnectStatus, ComponentStatus, PlanStatus};
+use crate::api::{AetherConnectStatus, ComponentStatus, PlanStatus, ScaleStatus};
 
 /// What the status is made from.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Report {
     pub url: Option<String>,
     /// Pods of each component.
     pub components: BTreeMap<String, ComponentStatus>,
+    /// The pods that `kubectl scale` is about.
+    pub scale: Option<ScaleStatus>,
     /// The findings.
     pub facts: Facts,
     /// Changes that wait for approval.
@@ -57,6 +59,7 @@ pub fn build(report: Report, previous: &AetherConnectStatus, now: &Time) -> Aeth
         target_version: Some(report.version).filter(|version| !version.is_empty()),
         plan: report.plan,
         components: report.components,
+        scale: report.scale,
         conditions,
     }
 }
@@ -97,6 +100,7 @@ pub fn unreadable(
         version: String::new(),
         url: previous.url.clone(),
         components: previous.components.clone(),
+        scale: previous.scale.clone(),
         facts: Facts::new(),
         plan: None,
         held_up: None,

@@ -22,6 +22,12 @@ use crate::{
 /// A failed migration is tried again after this long: the store may have been away.
 const RETRY_MIGRATION_SECONDS: i64 = 120;
 
+/// Stores that run on while an instance is suspended, as those who run them know no such thing.
+const UNSTOPPABLE: [(Condition, Store, &str); 2] = [
+    (Condition::Mongodb, Store::Mongodb, "MongoDB's community operator"),
+    (Condition::Redis, Store::Redis, "the Redis operator"),
+];
+
 const SERVICES: [(Condition, &str); 3] =
     [(Condition::Auth, "auth"), (Condition::Message, "message"), (Condition::Gateway, "gateway")];
 
@@ -152,6 +158,13 @@ impl Walk<'_> {
         for condition in Condition::WORKLOADS {
             let fact = Fact::paused("Suspended", "suspended by spec.suspend; the data is kept");
             self.facts.insert(condition, fact);
+        }
+        let spec = self.instance.spec;
+        for (condition, store, who) in UNSTOPPABLE {
+            if matches!(spec.origin(store), Origin::Operated) {
+                let message = format!("{who} can't stop a store: it runs on while spec.suspend is true");
+                self.facts.insert(condition, Fact::paused("RunsOn", message));
+            }
         }
         Ok(())
     }

@@ -76,6 +76,12 @@ async fn stores_of_other_operators_are_made_and_their_secrets_are_taken_up() {
     world.reconcile("chat").await;
     let cluster = world.get(Kind::PostgresCluster, "chat-postgres").await.unwrap();
     assert_eq!(cluster["metadata"]["annotations"]["cnpg.io/hibernation"], "on");
+    assert_eq!(world.condition("chat", "Ready").await.reason, "Suspended");
+    for kind in ["MongodbReady", "RedisReady"] {
+        let condition = world.condition("chat", kind).await;
+        assert_eq!(condition.reason, "RunsOn", "{kind}");
+        assert!(condition.message.contains("operator can't stop"), "{}", condition.message);
+    }
 }
 
 #[tokio::test]

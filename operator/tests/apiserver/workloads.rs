@@ -1,6 +1,7 @@
 //! What a resource can say about pods, exposure and policies, as a real API server takes it.
 
 use aether_operator::resources::Kind;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::world::World;
@@ -91,6 +92,31 @@ async fn the_number_of_pods_is_the_autoscalers_as_long_as_there_is_one() {
     world.apply("chat", "{message: {replicas: 2}}").await;
     world.settle("chat").await;
     assert_eq!(replicas().await, 2);
+}
+
+#[tokio::test]
+async fn a_resource_is_scaled_as_its_message_service() {
+    let world = World::new().await;
+    world.apply("chat", "{}").await;
+    world.settle("chat").await;
+    let scale = world.resources().get_scale("chat").await.unwrap();
+    assert_eq!(scale.spec.unwrap().replicas, Some(1));
+    let patch = Patch::Merge(json!({"spec": {"replicas": 3}}));
+    world.resources().patch_scale("chat", &PatchParams::default(), &patch).await.unwrap();
+    world.settle("chat").await;
+    let live = world.get(Kind::Deployment, "chat-message").await.unwrap();
+    assert_eq!(live["spec"]["replicas"], 3);
+    let status = world.resources().get_scale("chat").await.unwrap().status.unwrap();
+    assert_eq!(status.replicas, 3);
+    // What an autoscaler that is pointed at the resource looks at.
+    let pods = &live["spec"]["template"]["metadata"]["labels"];
+    for label in status.selector.unwrap().split(',') {
+        let (key, value) = label.split_once('=').unwrap();
+        assert_eq!(pods[key], value, "{label}");
+    }
+    let none = Patch::Merge(json!({"spec": {"replicas": 0}}));
+    let refused = world.resources().patch_scale("chat", &PatchParams::default(), &none).await.unwrap_err().to_string();
+    assert!(refused.contains("spec.message.replicas"), "{refused}");
 }
 
 #[tokio::test]

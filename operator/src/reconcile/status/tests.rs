@@ -14,6 +14,7 @@ fn report(facts: &[(Condition, Fact)]) -> Report {
         version: "1.0.0".into(),
         url: None,
         components: BTreeMap::new(),
+        scale: None,
         facts: facts.iter().cloned().collect(),
         plan: None,
         held_up: None,
