@@ -33,7 +33,7 @@ faults: ## Test long what holds while processes and stores fail; figures go to F
 	cargo test --locked --package aether-tests --test faults --no-run
 	FAULTS=long TEST_SERVERS="postgres redis mongodb" tests/tools/with-servers cargo test --locked --package aether-tests --test faults
 	cargo test --locked --package aether-operator --test apiserver --no-run
-	FAULTS=long TEST_SERVERS=kubernetes tests/tools/with-servers cargo test --locked --package aether-operator --test apiserver -- crashes faults fields
+	FAULTS=long TEST_SERVERS=kubernetes tests/tools/with-servers cargo test --locked --package aether-operator --test apiserver -- crashes faults fields idle tenants
 
 fuzz: ## Try every parser of strangers' bytes with odd inputs, each for FUZZ_SECONDS (60); FUZZ_SEED repeats a run
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --workspace --lib --test fuzz_tokens -- fuzz_ --nocapture

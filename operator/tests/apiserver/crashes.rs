@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, is_long};
 
 /// How many runs go on at a time.
 const AT_ONCE: usize = 6;
@@ -121,8 +121,7 @@ async fn every_write(scenario: Scenario) {
     let operator = stage.operator();
     let wanted = stage.settled("chat", Duration::from_secs(2)).await;
     drop(operator);
-    let is_long = std::env::var("FAULTS").is_ok_and(|value| value == "long");
-    let step = if is_long { 1 } else { 3 };
+    let step = if is_long() { 1 } else { 3 };
     let runs = stream::iter((1..MOST).step_by(step)).map(|stop_after| run(scenario, stop_after, &wanted));
     // Later runs are through before they could be interrupted.
     let done: Vec<_> = runs.buffered(AT_ONCE).take_while(|run| std::future::ready(run.is_some())).collect().await;

@@ -7,7 +7,7 @@ use aether_standins::Call;
 use futures::future::join_all;
 use tokio::time::sleep;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, is_long};
 
 fn describe(calls: &[Call]) -> Vec<String> {
     calls.iter().map(|call| format!("{} {}?{}", call.method, call.path, call.query)).collect()
@@ -15,18 +15,22 @@ fn describe(calls: &[Call]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_instances_cause_no_request_and_a_restart_no_write() {
+    let (count, quiet) = if is_long() { (100, Duration::from_secs(600)) } else { (12, Duration::from_secs(8)) };
     let stage = Stage::new().await;
-    let names: Vec<_> = (0..12).map(|n| format!("chat{n}")).collect();
+    let names: Vec<_> = (0..count).map(|n| format!("chat{n}")).collect();
     for name in &names {
         stage.world.apply(name, "{}").await;
     }
     let operator = stage.operator();
-    join_all(names.iter().map(|name| stage.ready(name))).await;
+    join_all(names.iter().map(|name| stage.ready_within(name, Duration::from_secs(240)))).await;
     sleep(Duration::from_secs(4)).await;
     let before = stage.world.versions().await;
     stage.proxy.take_calls();
-    sleep(Duration::from_secs(8)).await;
-    assert_eq!(describe(&stage.proxy.take_calls()), Vec::<String>::new(), "when idle");
+    sleep(quiet).await;
+    // The API server ends watches after some minutes; they go on where they were.
+    let (watches, calls): (Vec<_>, Vec<_>) = stage.proxy.take_calls().into_iter().partition(Call::is_watch);
+    assert_eq!(describe(&calls), Vec::<String>::new(), "when idle");
+    println!("{count} instances: no request but {} watches that went on in {quiet:?}", watches.len());
 
     drop(operator);
     stage.proxy.take_calls();

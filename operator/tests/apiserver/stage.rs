@@ -19,6 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
 
+/// Whether the long form is asked for, by `FAULTS=long`.
+pub(crate) fn is_long() -> bool {
+    std::env::var("FAULTS").is_ok_and(|value| value == "long")
+}
+
 pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) proxy: Proxy,

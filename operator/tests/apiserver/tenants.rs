@@ -10,9 +10,12 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::{stage::Stage, world::World};
+use crate::{
+    stage::{Stage, is_long},
+    world::World,
+};
 
 const TENANTS: usize = 50;
 /// Many instances on a busy machine take their time.
@@ -124,6 +127,15 @@ async fn a_namespace_that_goes_while_the_operator_is_down_isnt_filled_again() {
     assert!(writes < 5, "nothing is made for what is gone: {writes}");
 }
 
+/// Asks for instances with which nothing is wrong, and waits until all are Ready.
+async fn come_up(stage: &Stage, count: usize) {
+    let good: Vec<_> = (0..count).map(|n| format!("good{n}")).collect();
+    for name in &good {
+        stage.world.apply(name, "{}").await;
+    }
+    join_all(good.iter().map(|name| stage.ready_within(name, LONGEST))).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broken_instances_say_why_and_hold_up_nobody() {
     let stage = Stage::new().await;
@@ -142,11 +154,20 @@ async fn broken_instances_say_why_and_hold_up_nobody() {
     }
     let _operator = stage.operator();
     sleep(Duration::from_secs(1)).await;
-    let good: Vec<_> = (0..10).map(|n| format!("good{n}")).collect();
-    for name in &good {
-        world.apply(name, "{}").await;
+    let count = if is_long() { 30 } else { 10 };
+    let began = Instant::now();
+    come_up(&stage, count).await;
+    let beside = began.elapsed();
+    println!("{count} instances are Ready after {beside:?}, beside 20 broken ones");
+    if is_long() {
+        let stage = Stage::new().await;
+        let _operator = stage.operator();
+        let began = Instant::now();
+        come_up(&stage, count).await;
+        let alone = began.elapsed();
+        println!("{count} instances are Ready after {alone:?}, alone");
+        assert!(beside < alone * 2, "{beside:?} beside broken ones, {alone:?} alone");
     }
-    join_all(good.iter().map(|name| stage.ready_within(name, LONGEST))).await;
     for (name, (_, _, reason, word)) in bad.iter().filter(|(_, (kind, ..))| *kind != "image") {
         let ready = world.condition(name, "Ready").await;
         assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", *reason), "{name}");
