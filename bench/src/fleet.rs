@@ -187,7 +187,9 @@ impl Fleet {
                 client.flush();
             }
             if event.is_readable() && client.phase != Phase::Closed {
-                let read = client.read(&mut self.buffer, &mut self.refusal, &mut |packet, now| on(index, packet, now));
+                let over = event.is_read_closed();
+                let read =
+                    client.read(over, &mut self.buffer, &mut self.refusal, &mut |packet, now| on(index, packet, now));
                 if read.is_err() {
                     client.phase = Phase::Closed;
                     on(index, Packet::Closed, Instant::now());
@@ -214,6 +216,7 @@ impl Client {
 
     fn read(
         &mut self,
+        over: bool,
         buffer: &mut [u8],
         refusal: &mut Option<String>,
         on: &mut impl FnMut(Packet<'_>, Instant),
@@ -233,8 +236,8 @@ impl Client {
             let used = self.consume(there, refusal, &mut |packet| on(packet, Instant::now()))?;
             self.partial.clear();
             self.partial.extend_from_slice(&there[used..]);
-            // Less than asked for: there is no more now, and the next byte raises an event.
-            if bytes < room {
+            // Less than asked for: there is no more now, and the next byte raises an event. The end has raised it already.
+            if bytes < room && !over {
                 return Ok(());
             }
         }

@@ -85,7 +85,7 @@ impl Outcome {
     /// What must not be, however slow a server is: messages that come twice, out of order or never.
     pub(crate) fn faults(&self) -> u64 {
         let lost = if self.given_up { 0 } else { self.expected.saturating_sub(self.delivered) + self.unacknowledged };
-        lost + self.duplicates + self.inversions + self.refused
+        lost + self.duplicates + self.inversions
     }
 
     pub(crate) fn holds(&self, p99: Duration) -> bool {
@@ -165,6 +165,8 @@ impl Crowd {
             given_up |= tally.latest > HOPELESS || tally.closed > 0;
         }
         self.broken |= tally.closed > 0 || (given_up && tally.delivered < expected);
+        // Who is told that a message is refused has not lost it.
+        expected -= tally.refused * self.rooms.first().map_or(0, |room| room.size as u64);
         let span = first.zip(last);
         Ok(tally.outcome(sent as u64, expected, given_up, span))
     }

@@ -15,7 +15,7 @@ use crate::{
     metrics::Metrics,
     passwords::Passwords,
     revocations::Revocations,
-    sessions::Sessions,
+    sessions::{self, Sessions},
     store::{Database, Measured, Store},
     throttle::Throttle,
 };
@@ -71,6 +71,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
 
     let sessions = Arc::new(Sessions {
         store: Arc::clone(&store),
+        live: sessions::live(&store),
         access: config.access,
         websocket: config.websocket,
         revocations,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aether_common::{
     Code, Error, Secret,
+    batch::Batch,
     client::Client,
     tokens::{ACCESS_LIFETIME, Claims, Keys, TokenKind, WEBSOCKET_LIFETIME, is_session_id},
 };
@@ -22,9 +23,22 @@ pub(crate) struct Caller {
     pub(crate) claims: Claims,
 }
 
+/// The users of live sessions: every request needs one.
+pub(crate) type Live = Batch<(String, i64), Option<User>>;
+
+/// Asks the store.
+pub(crate) fn live(store: &Arc<dyn Store>) -> Live {
+    let store = Arc::clone(store);
+    Batch::new(move |sessions: Vec<(String, i64)>| {
+        let store = Arc::clone(&store);
+        async move { Ok(store.session_users(&sessions, Utc::now()).await?) }
+    })
+}
+
 /// The sessions of all users.
 pub(crate) struct Sessions {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) live: Live,
     pub(crate) access: Keys,
     pub(crate) websocket: Keys,
     pub(crate) revocations: Arc<Revocations>,
@@ -76,7 +90,7 @@ impl Sessions {
             })
         })?;
         let id = claims.sub.parse().map_err(|_| Error::unauthenticated())?;
-        let user = self.store.session_user(&claims.sid, id, now).await?.ok_or_else(Error::unauthenticated)?;
+        let user = self.live.ask((claims.sid.clone(), id)).await?.ok_or_else(Error::unauthenticated)?;
         Ok(Caller { user, claims })
     }
 

@@ -151,6 +151,9 @@ async fn a_session_is_its_users_until_it_is_over(store: Arc<dyn Store>) {
     assert_eq!(store.session_user("s1", bob.id, now()).await.unwrap(), None);
     assert_eq!(store.session_user("s3", ada.id, now()).await.unwrap(), None);
     assert_eq!(store.session_user("s1", ada.id, first.expires_at).await.unwrap(), None);
+    let wanted = [("s1", ada.id), ("s1", bob.id), ("none", ada.id), ("s1", ada.id)];
+    let found = store.session_users(&wanted.map(|(id, user)| (id.to_owned(), user)), now()).await.unwrap();
+    assert_eq!(found, [Some(ada.clone()), None, None, Some(ada.clone())], "of several at once each gets its own");
     assert!(store.open_session(ada.id, &session("s3"), &hash()).await.unwrap());
     assert_eq!(store.session_user("s3", ada.id, now()).await.unwrap(), Some(ada));
 }

@@ -133,6 +133,19 @@ impl Error {
         }
     }
 
+    /// The same failure for another caller; its cause is logged once.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            code: self.code,
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            fields: self.fields.clone(),
+            retry_after: self.retry_after,
+            cause: None,
+        }
+    }
+
     /// A fault of ours.
     pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
         Self { cause: Some(cause.into()), ..Self::new(Code::Internal, "INTERNAL", "Internal server error") }

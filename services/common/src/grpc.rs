@@ -2,6 +2,7 @@
 
 mod calls;
 mod channel;
+mod gather;
 mod replicas;
 mod targets;
 
@@ -23,7 +24,10 @@ use tonic::{
 use tonic_health::ServingStatus;
 use tower::Service;
 
-use self::calls::{Calls, NoteCalls};
+use self::{
+    calls::{Calls, NoteCalls},
+    gather::Gather,
+};
 pub use self::{channel::Channel, targets::Targets};
 use crate::{health::Health, tls::ServerTls};
 
@@ -141,7 +145,7 @@ where
                 .build_v1()
         })
         .transpose()?;
-    let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(crate::net::tune));
+    let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(crate::net::tune).map(Gather::new));
     let calls = Calls::new(registry, S::NAME)?;
     let mut server = Server::builder();
     if let Some(tls) = tls {

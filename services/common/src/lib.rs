@@ -1,5 +1,6 @@
 //! What two or more of the services share.
 
+pub mod batch;
 pub mod client;
 pub mod env;
 pub mod error;

@@ -1,6 +1,10 @@
 //! Access tokens (30 days) and WebSocket tokens (60 seconds): HS256, a secret for each kind, keys known by id.
 
-use std::{sync::Once, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{
@@ -96,7 +100,6 @@ pub enum TokenError {
     Expired,
 }
 
-#[derive(Clone)]
 struct Key {
     id: String,
     sign: EncodingKey,
@@ -112,20 +115,34 @@ impl Key {
     }
 }
 
-/// The keys of one kind of token: the current one signs, the previous one is still accepted.
+/// The keys of one kind of token: the current one signs, the previous one is still accepted. Cheap to clone.
 #[derive(Clone)]
-pub struct Keys {
+pub struct Keys(Arc<Inner>);
+
+struct Inner {
     kind: TokenKind,
     current: Key,
     previous: Option<Key>,
+    rules: Validation,
+    /// What tokens say whose signature was good: a user's requests come with the same one for weeks. One that opens a
+    /// socket comes once.
+    known: Option<Mutex<HashMap<String, Claims>>>,
 }
+
+/// So many known tokens take some 500 KB.
+const KNOWN: usize = 1024;
 
 impl Keys {
     /// Keys from secrets of at least [`SHORTEST_SECRET`] bytes each.
     #[must_use]
     pub fn new(kind: TokenKind, current: &Secret, previous: Option<&Secret>) -> Self {
         install_hs256();
-        Self { kind, current: Key::new(current), previous: previous.map(Key::new) }
+        let mut rules = Validation::new(Algorithm::HS256);
+        // Checked here against the caller's clock.
+        rules.validate_exp = false;
+        rules.set_required_spec_claims(&["exp", "sub"]);
+        let known = (kind == TokenKind::Access).then(Mutex::default);
+        Self(Arc::new(Inner { kind, current: Key::new(current), previous: previous.map(Key::new), rules, known }))
     }
 
     /// `JWT_SECRET` or `JWT_WS_SECRET`, and the same with `_PREVIOUS` where it is set.
@@ -146,13 +163,34 @@ impl Keys {
 
     /// A signed token.
     pub fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
-        anyhow::ensure!(claims.kind == self.kind, "claims of another kind of token");
-        let header = Header { kid: Some(self.current.id.clone()), ..Header::new(Algorithm::HS256) };
-        Ok(jsonwebtoken::encode(&header, claims, &self.current.sign)?)
+        let Inner { kind, current, .. } = &*self.0;
+        anyhow::ensure!(claims.kind == *kind, "claims of another kind of token");
+        let header = Header { kid: Some(current.id.clone()), ..Header::new(Algorithm::HS256) };
+        Ok(jsonwebtoken::encode(&header, claims, &current.sign)?)
     }
 
     /// What a token says, if it is ours, of this kind, and `now` is before its end.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenError> {
+        let known = |known: &Mutex<HashMap<String, Claims>>| lock(known).get(token).cloned();
+        let claims = match self.0.known.as_ref().and_then(known) {
+            Some(claims) => claims,
+            None => self.0.read(token)?,
+        };
+        let starts = claims.nbf.map_or(claims.iat, |nbf| nbf.max(claims.iat));
+        let lifetime = self.0.kind.lifetime();
+        if starts > now.timestamp() + SKEW || claims.exp.saturating_sub(claims.iat) > lifetime {
+            return Err(TokenError::Invalid("not of this time".into()));
+        }
+        if claims.exp <= now.timestamp() {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+impl Inner {
+    /// What a token says, if it is ours and of this kind, whatever its time.
+    fn read(&self, token: &str) -> Result<Claims, TokenError> {
         let invalid = |e: jsonwebtoken::errors::Error| TokenError::Invalid(e.to_string());
         if token.len() > LONGEST_TOKEN {
             return Err(TokenError::Invalid("too long".into()));
@@ -165,26 +203,27 @@ impl Keys {
             .chain(&self.previous)
             .find(|key| header.kid.as_deref() == Some(&key.id))
             .ok_or(TokenError::UnknownKey)?;
-        let mut rules = Validation::new(Algorithm::HS256);
-        // Checked below against the caller's clock.
-        rules.validate_exp = false;
-        rules.set_required_spec_claims(&["exp", "sub"]);
-        let claims = jsonwebtoken::decode::<Claims>(token, &key.verify, &rules).map_err(invalid)?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.verify, &self.rules).map_err(invalid)?.claims;
         if claims.kind != self.kind {
             return Err(TokenError::Invalid("another kind of token".into()));
         }
         if !is_user_id(&claims.sub) || !is_session_id(&claims.sid) {
             return Err(TokenError::Invalid("no user or session".into()));
         }
-        let starts = claims.nbf.map_or(claims.iat, |nbf| nbf.max(claims.iat));
-        if starts > now.timestamp() + SKEW || claims.exp.saturating_sub(claims.iat) > self.kind.lifetime() {
-            return Err(TokenError::Invalid("not of this time".into()));
-        }
-        if claims.exp <= now.timestamp() {
-            return Err(TokenError::Expired);
+        if let Some(known) = &self.known {
+            let mut known = lock(known);
+            if known.len() >= KNOWN {
+                known.clear();
+            }
+            known.insert(token.to_owned(), claims.clone());
         }
         Ok(claims)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under this lock can leave the map half-changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// HMAC-SHA256 by `ring`, which the TLS stack brings anyway: the library's own choices pull in RSA and curves.
@@ -274,6 +313,32 @@ mod tests {
         let keys = Keys::new(TokenKind::Access, &secret("a"), None);
         let token = keys.sign(&claims(TokenKind::Access, now)).expect("signed");
         assert_eq!(keys.verify(&token, now + TimeDelta::seconds(60)), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_that_is_known_still_runs_out_and_has_to_be_the_same_to_the_last_letter() {
+        let now = Utc::now();
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        let token = keys.sign(&claims(TokenKind::Access, now)).expect("signed");
+        for _ in 0..2 {
+            assert!(keys.verify(&token, now).is_ok());
+        }
+        assert_eq!(keys.verify(&token, now + TimeDelta::seconds(60)), Err(TokenError::Expired));
+        assert!(keys.verify(&token, now - TimeDelta::seconds(SKEW + 1)).is_err());
+        for odd in [&token[..token.len() - 1], &format!("{token} "), &token.to_uppercase()] {
+            assert!(keys.verify(odd, now).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn no_more_tokens_are_remembered_than_fit() {
+        let now = Utc::now();
+        let keys = Keys::new(TokenKind::Access, &secret("a"), None);
+        for session in 0..2 * KNOWN {
+            let claims = Claims { sid: session.to_string(), ..claims(TokenKind::Access, now) };
+            assert_eq!(keys.verify(&keys.sign(&claims).expect("signed"), now), Ok(claims));
+            assert!(lock(keys.0.known.as_ref().expect("kept")).len() <= KNOWN);
+        }
     }
 
     #[test]

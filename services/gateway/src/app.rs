@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use aether_common::{
     grpc::Channel,
@@ -12,18 +12,22 @@ use aether_proto::{
     auth::auth_service_client::AuthServiceClient, message::message_service_client::MessageServiceClient,
 };
 use tokio_util::sync::CancellationToken;
+use tower_http::cors::CorsLayer;
 
 use crate::{
     Config, access::Proxies, connections::Connections, docs::Docs, limits::Limits, metrics::Metrics,
-    playground::Playground, proxy::Proxy, upstreams::Upstreams,
+    playground::Playground, proxy::Proxy, routes, upstreams::Upstreams,
 };
 
 /// Files that aren't connections of clients.
 const OTHER_FILES: usize = 256;
 
-/// Everything that a handler may need. Cheap to clone.
+/// Everything that a handler may need. Cheap to clone, as each layer of each request does.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+/// See [`App`].
+pub(crate) struct Parts {
     pub(crate) auth: AuthServiceClient<Channel>,
     pub(crate) message: MessageServiceClient<Channel>,
     pub(crate) guard: Guard,
@@ -35,6 +39,7 @@ pub(crate) struct App {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) docs: Arc<Docs>,
     pub(crate) origins: Arc<[String]>,
+    pub(crate) cors: CorsLayer,
     pub(crate) playground: Option<Playground>,
 }
 
@@ -53,7 +58,7 @@ impl App {
         let of_address = config.max_connections_per_address;
         let connections = Arc::new(Connections::new(connections, of_address, Arc::clone(&proxies)));
         metrics.tell_connections(&connections)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             guard: Guard::new(config.keys.clone(), TokenKind::Access, revocations, auth.clone()),
             auth,
             message: MessageServiceClient::new(message_channel.clone()),
@@ -64,8 +69,17 @@ impl App {
             proxy: Arc::new(Proxy::new(config.socket_hosts.clone(), Arc::clone(&metrics), closing, stop.clone())),
             metrics,
             docs: Arc::new(Docs::new()),
+            cors: routes::cors(&config.origins),
             origins: config.origins.clone().into(),
             playground: config.playground.clone(),
-        })
+        })))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }

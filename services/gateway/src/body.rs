@@ -6,8 +6,7 @@ use aether_common::Error;
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
-    http::{HeaderValue, StatusCode, header},
-    middleware::Next,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -133,13 +132,13 @@ impl<T: FromFields> FromRequest<App> for Json<T> {
     }
 }
 
-/// Refuses a body that says it is too large before any of it is read.
-pub(crate) async fn limit(request: Request<Body>, next: Next) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > LARGEST) { too_large() } else { next.run(request).await }
+/// Whether a body is too large, by what is said of it before any of it is read.
+pub(crate) fn says_too_large(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    length.is_some_and(|length| length > LARGEST)
 }
 
-fn too_large() -> Response {
+pub(crate) fn too_large() -> Response {
     refusal(StatusCode::PAYLOAD_TOO_LARGE, "body must be at most 64 KiB")
 }
 

@@ -9,9 +9,8 @@ use std::{
 
 use aether_common::{Code, Error, client::network, error::whole_seconds};
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
@@ -55,7 +54,7 @@ impl Limits {
 
 /// Where an address stands after one more request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+pub(crate) struct Standing {
     limit: u32,
     remaining: u32,
     allowed: bool,
@@ -123,18 +122,31 @@ fn make_room(windows: &mut HashMap<IpAddr, Window>, length: Duration, capacity: 
     windows.retain(|_, window| window.start > oldest);
 }
 
-/// Counts each request of a client and answers 429 beyond the limit.
-pub(crate) async fn guard(State(app): State<App>, context: Context, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
+/// A request that no limit refused.
+pub(crate) enum Admitted {
+    /// Nothing is counted, or nothing more.
+    Freely,
+    Counted(Standing),
+    /// A request of a session of Socket.IO: the session counts once, by its handshake. But anyone can make up a
+    /// session's id, and such requests count.
+    OfSession,
+}
+
+/// Counts a request of a client; the answer is 429 beyond a limit.
+pub(crate) fn admit(app: &App, context: &Context, request: &Request) -> Result<Admitted, Response> {
+    let (path, now) = (request.uri().path(), Instant::now());
     let socket = routes::is_socket(path);
     if socket && proxy::has_session(request.uri().query().unwrap_or_default()) {
-        return of_session(&app, &context, request, next).await;
+        let wait = app.limits.strays.as_ref().and_then(|strays| strays.wait(context.address, now));
+        return wait.map_or(Ok(Admitted::OfSession), |wait| {
+            app.metrics.limited("sessions");
+            Err(refuse(wait))
+        });
     }
     if routes::is_health(path) {
-        return next.run(request).await;
+        return Ok(Admitted::Freely);
     }
     let login = request.method() == Method::POST && path == routes::LOGIN;
-    let now = Instant::now();
     let checks = [
         ("requests", app.limits.requests.as_ref()),
         ("logins", app.limits.logins.as_ref().filter(|_| login)),
@@ -146,25 +158,29 @@ pub(crate) async fn guard(State(app): State<App>, context: Context, request: Req
         let current = limit.take(context.address, now);
         if !current.allowed {
             app.metrics.limited(name);
-            return with_headers(refuse(current.reset), Some(current));
+            return Err(with_headers(refuse(current.reset), current));
         }
         standing = standing.or(Some(current));
     }
-    with_headers(next.run(request).await, standing)
+    Ok(standing.map_or(Admitted::Freely, Admitted::Counted))
 }
 
-/// A session counts once, by its handshake. But anyone can make up a session's id, and such requests count.
-async fn of_session(app: &App, context: &Context, request: Request, next: Next) -> Response {
-    let Some(strays) = &app.limits.strays else { return next.run(request).await };
-    if let Some(wait) = strays.wait(context.address, Instant::now()) {
-        app.metrics.limited("sessions");
-        return refuse(wait);
+impl Admitted {
+    /// The response, with where its client stands.
+    pub(crate) fn answered(self, app: &App, context: &Context, response: Response) -> Response {
+        match self {
+            Self::Freely => response,
+            Self::Counted(standing) => with_headers(response, standing),
+            Self::OfSession => {
+                if let Some(strays) =
+                    app.limits.strays.as_ref().filter(|_| response.status() == StatusCode::BAD_REQUEST)
+                {
+                    strays.take(context.address, Instant::now());
+                }
+                response
+            }
+        }
     }
-    let response = next.run(request).await;
-    if response.status() == StatusCode::BAD_REQUEST {
-        strays.take(context.address, Instant::now());
-    }
-    response
 }
 
 fn refuse(wait: Duration) -> Response {
@@ -173,10 +189,8 @@ fn refuse(wait: Duration) -> Response {
     Failure(Error { retry_after: Some(wait), ..Error::new(Code::Exhausted, "RATE_LIMITED", message) }).into_response()
 }
 
-fn with_headers(mut response: Response, standing: Option<Standing>) -> Response {
-    if let Some(standing) = standing {
-        write_headers(response.headers_mut(), standing);
-    }
+fn with_headers(mut response: Response, standing: Standing) -> Response {
+    write_headers(response.headers_mut(), standing);
     response
 }
 

@@ -4,17 +4,16 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use aether_common::{grpc, telemetry};
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::Response,
 };
-use tracing::{Instrument as _, Span, field::Empty};
+use tracing::{Span, field::Empty};
 use uuid::Uuid;
 
 use crate::{
@@ -25,40 +24,33 @@ use crate::{
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The outermost layer.
-pub(crate) async fn every_request(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let context = context(&app, &request);
-    let https = context.trusted_peer && request.headers().get("x-forwarded-proto").is_some_and(|v| v == "https");
-    let seen = Seen {
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
-        route: request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned(),
-    };
+/// Notes a request and what is known of it.
+pub(crate) fn begin(app: &App, request: &mut Request) -> Seen {
+    let context = context(app, request);
     request.extensions_mut().insert(context.clone());
-    let span = span(&seen, &context, request.headers());
-    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut response = next.run(request).instrument(span.clone()).await;
-    if chunked {
-        // It may have had a length as well, by which a proxy before us sees another end of it than we do. The HTTP
-        // library goes by the chunks and doesn't tell, so nothing behind any chunked request is read.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    add_headers(response.headers_mut(), &context, https);
-    let status = response.status();
-    telemetry::ended(&span, "http.response.status_code", i64::from(status.as_u16()), status.is_server_error());
-    seen.note(&app, &context, response.status(), start.elapsed());
-    response
+    let (path, headers) = (request.uri().path(), request.headers());
+    let mut seen = Seen {
+        since: Instant::now(),
+        method: request.method().clone(),
+        path: path.to_owned(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        https: context.trusted_peer && headers.get("x-forwarded-proto").is_some_and(|v| v == "https"),
+        chunked: headers.contains_key(header::TRANSFER_ENCODING),
+        span: Span::none(),
+        context,
+    };
+    seen.span = span(&seen, headers);
+    seen
 }
 
 /// What every line of the log that belongs to a request carries; nothing for probes, which come all the time.
-fn span(seen: &Seen, context: &Context, headers: &HeaderMap) -> Span {
+fn span(seen: &Seen, headers: &HeaderMap) -> Span {
     if routes::is_health(&seen.path) {
         return Span::none();
     }
-    let request_id = &context.request_id;
+    let request_id = &seen.context.request_id;
     let span = tracing::info_span!("request", request_id, otel.name = Empty, otel.kind = Empty);
-    telemetry::serves(&span, headers, || format!("{} {}", seen.method(), seen.route));
+    telemetry::serves(&span, headers, || format!("{} {}", seen.method(), seen.route()));
     span
 }
 
@@ -82,6 +74,7 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 fn add_headers(headers: &mut HeaderMap, context: &Context, https: bool) {
+    headers.reserve(12);
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -101,10 +94,15 @@ fn add_headers(headers: &mut HeaderMap, context: &Context, https: bool) {
 }
 
 /// A request, as logs and metrics tell of it. The query is left out: it may hold a session's id.
-struct Seen {
+pub(crate) struct Seen {
+    since: Instant,
     method: Method,
     path: String,
-    route: String,
+    route: Option<MatchedPath>,
+    https: bool,
+    chunked: bool,
+    context: Context,
+    span: Span,
 }
 
 impl Seen {
@@ -116,10 +114,38 @@ impl Seen {
         }
     }
 
-    fn note(&self, app: &App, context: &Context, status: StatusCode, took: Duration) {
-        let (status, method) = (status.as_u16(), self.method());
-        app.metrics.answered(&self.route, method, status, took);
-        let (path, request_id, ms) = (&self.path, &context.request_id, took.as_millis() as u64);
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// For whatever is done for the request.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The response as the client gets it.
+    pub(crate) fn end(self, app: &App, mut response: Response) -> Response {
+        if self.chunked {
+            // It may have had a length as well, by which a proxy before us sees another end of it than we do. The HTTP
+            // library goes by the chunks and doesn't tell, so nothing behind any chunked request is read.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        add_headers(response.headers_mut(), &self.context, self.https);
+        let status = response.status();
+        telemetry::ended(&self.span, "http.response.status_code", i64::from(status.as_u16()), status.is_server_error());
+        self.note(app, status);
+        response
+    }
+
+    fn note(&self, app: &App, status: StatusCode) {
+        let (status, method, took) = (status.as_u16(), self.method(), self.since.elapsed());
+        app.metrics.answered(self.route(), method, status, took);
+        let (path, request_id, ms) = (&self.path, &self.context.request_id, took.as_millis() as u64);
+        let context = &self.context;
         let user = context.user.get().map_or("-", String::as_str);
         // Probes and polls come all the time and say little.
         if routes::is_health(path) || routes::is_socket(path) {

@@ -1,20 +1,23 @@
 //! Every URL of the gateway.
 
-use std::time::Duration;
+use std::{convert::Infallible, future::Future, time::Duration};
 
 use aether_common::Error;
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{MethodRouter, any, delete, get, post, put},
 };
 use hyper::body::Body as _;
+use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument as _;
 
 use crate::{
+    access::Context,
     app::App,
     auth, body, docs,
     error::{Failure, Unauthorized, refusal},
@@ -25,29 +28,28 @@ use crate::{
 const TIME_OUT: Duration = Duration::from_secs(10);
 /// The one URL with a limit of its own.
 pub(crate) const LOGIN: &str = "/api/auth/login";
+const LOGOUT: &str = "/api/auth/logout";
 
-/// URL, methods, handlers. The shape of a 401, where a route has one, stands with it.
+/// URL, methods, handlers.
 #[rustfmt::skip]
 fn table() -> Vec<(&'static str, MethodRouter<App>)> {
-    const GUARDED: Unauthorized = Unauthorized::WithStatusCode;
-    let says = Unauthorized::Saying;
     vec![
         ("/api/auth/register",           post(auth::register::post)),
-        (LOGIN,                          shaped(says("Invalid credentials"), post(auth::login::post))),
-        ("/api/auth/logout",             shaped(says("Unauthorized"), post(auth::logout::post))),
-        ("/api/auth/ws-token",           shaped(GUARDED, get(auth::ws_token::get))),
-        ("/api/auth/profile",            shaped(GUARDED, get(auth::profile::get).put(auth::profile::put))),
-        ("/api/auth/password",           shaped(GUARDED, put(auth::password::put))),
-        ("/api/auth/sessions",           shaped(GUARDED, get(auth::sessions::get).delete(auth::sessions::delete))),
-        ("/api/auth/sessions/{id}",      shaped(GUARDED, delete(auth::sessions::delete_one))),
-        ("/api/rooms",                   shaped(GUARDED, get(rooms::list::get).post(rooms::create::post))),
-        ("/api/rooms/direct",            shaped(GUARDED, post(rooms::direct::post))),
-        ("/api/rooms/public",            shaped(GUARDED, get(rooms::public::get))),
-        ("/api/rooms/{roomId}/join",     shaped(GUARDED, post(rooms::join::post))),
-        ("/api/rooms/{roomId}/leave",    shaped(GUARDED, post(rooms::leave::post))),
-        ("/api/rooms/{roomId}/members",  shaped(GUARDED, get(rooms::members::list::get).post(rooms::members::add::post))),
-        ("/api/rooms/{roomId}/members/{userId}", shaped(GUARDED, delete(rooms::members::remove::delete))),
-        ("/api/rooms/{roomId}/messages", shaped(GUARDED, get(rooms::messages::get))),
+        (LOGIN,                          post(auth::login::post)),
+        (LOGOUT,                         post(auth::logout::post)),
+        ("/api/auth/ws-token",           get(auth::ws_token::get)),
+        ("/api/auth/profile",            get(auth::profile::get).put(auth::profile::put)),
+        ("/api/auth/password",           put(auth::password::put)),
+        ("/api/auth/sessions",           get(auth::sessions::get).delete(auth::sessions::delete)),
+        ("/api/auth/sessions/{id}",      delete(auth::sessions::delete_one)),
+        ("/api/rooms",                   get(rooms::list::get).post(rooms::create::post)),
+        ("/api/rooms/direct",            post(rooms::direct::post)),
+        ("/api/rooms/public",            get(rooms::public::get)),
+        ("/api/rooms/{roomId}/join",     post(rooms::join::post)),
+        ("/api/rooms/{roomId}/leave",    post(rooms::leave::post)),
+        ("/api/rooms/{roomId}/members",  get(rooms::members::list::get).post(rooms::members::add::post)),
+        ("/api/rooms/{roomId}/members/{userId}", delete(rooms::members::remove::delete)),
+        ("/api/rooms/{roomId}/messages", get(rooms::messages::get)),
         ("/health",                      get(health::get)),
         ("/api/health",                  get(health::get)),
         ("/api/health/detailed",         get(health::detailed)),
@@ -55,6 +57,15 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/docs/openapi.json",       get(docs::openapi)),
         ("/api/docs/asyncapi.json",      get(docs::asyncapi)),
     ]
+}
+
+/// The body of a 401, which the specification has differently on two URLs.
+fn form(path: &str) -> Unauthorized {
+    match path {
+        LOGIN => Unauthorized::Saying("Invalid credentials"),
+        LOGOUT => Unauthorized::Saying("Unauthorized"),
+        _ => Unauthorized::WithStatusCode,
+    }
 }
 
 /// Where Socket.IO clients connect: passed on to the message service, without the time-out of the API.
@@ -70,44 +81,80 @@ pub(crate) fn is_health(path: &str) -> bool {
     matches!(path, "/health" | "/api/health" | "/api/health/detailed")
 }
 
-/// The whole gateway. Layers run from the last to the first.
+/// The whole gateway. What happens to every request is one layer, because each costs a request some copies.
 pub(crate) fn router(app: App) -> Router {
     let mut router = Router::new();
     for (path, methods) in table() {
         router = router.route(path, methods);
     }
-    router = router
-        .method_not_allowed_fallback(|| async { refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed") })
-        .layer(middleware::from_fn(body::limit))
-        .layer(middleware::from_fn(time_out));
     for path in SOCKET {
         router = router.route(path, any(proxy::pass));
     }
     router = router
+        .method_not_allowed_fallback(|| async { refusal(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed") })
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "No such URL; see /api/docs") })
-        .layer(middleware::from_fn_with_state(app.clone(), limits::guard));
+        .layer(middleware::from_fn_with_state(app.clone(), limited));
     if let Some(playground) = &app.playground {
         // Without the limits: one look at the page is twenty requests, and they cost nothing.
-        router = router.merge(playground.routes());
+        router = router.merge(playground.routes().layer(middleware::from_fn_with_state(app.clone(), unlimited)));
     }
-    router
-        .layer(cors(&app.origins))
-        .layer(middleware::from_fn_with_state(app.clone(), observe::every_request))
-        .with_state(app)
+    router.with_state(app)
 }
 
-fn shaped(form: Unauthorized, methods: MethodRouter<App>) -> MethodRouter<App> {
-    methods.layer(middleware::map_response(move |response: Response| async move { form.shape(response) }))
+async fn limited(State(app): State<App>, request: Request, next: Next) -> Response {
+    every_request(&app, request, |context, request| {
+        let app = app.clone();
+        async move {
+            let admitted = match limits::admit(&app, &context, &request) {
+                Ok(admitted) => admitted,
+                Err(refused) => return refused,
+            };
+            let response =
+                if is_socket(request.uri().path()) { next.run(request).await } else { api(request, next).await };
+            admitted.answered(&app, &context, response)
+        }
+    })
+    .await
 }
 
-async fn time_out(request: Request, next: Next) -> Response {
+async fn unlimited(State(app): State<App>, request: Request, next: Next) -> Response {
+    every_request(&app, request, |_, request| next.run(request)).await
+}
+
+/// What every request gets, whatever its route.
+async fn every_request<F>(app: &App, mut request: Request, answer: impl FnOnce(Context, Request) -> F) -> Response
+where
+    F: Future<Output = Response> + Send,
+{
+    let seen = observe::begin(app, &mut request);
+    let mut answer = Some((answer, seen.context().clone()));
+    let answer = service_fn(|request| {
+        let answer = answer.take().map(|(answer, context)| answer(context, request));
+        async move {
+            match answer {
+                Some(answer) => Ok::<_, Infallible>(answer.await),
+                None => Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")), // it is asked once
+            }
+        }
+    });
+    let answered = app.cors.layer(answer).oneshot(request).instrument(seen.span().clone()).await;
+    seen.end(app, answered.unwrap_or_else(|never| match never {}))
+}
+
+/// Passes a request of the API on: with a body that isn't too large, and for so long.
+async fn api(request: Request, next: Next) -> Response {
+    if body::says_too_large(request.headers()) {
+        return body::too_large();
+    }
+    let form = form(request.uri().path());
     let over = |_| Failure::from(Error::unavailable(std::io::Error::other("no answer in time"))).into_response();
     // Who reads a body gives up on a slow client by itself; what is late after that is late because of us.
     let body = if request.body().is_end_stream() { Duration::ZERO } else { body::TIME_OUT };
-    tokio::time::timeout(TIME_OUT + body, next.run(request)).await.unwrap_or_else(over)
+    form.shape(tokio::time::timeout(TIME_OUT + body, next.run(request)).await.unwrap_or_else(over))
 }
 
-fn cors(origins: &[String]) -> CorsLayer {
+/// What pages of other origins may do.
+pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     let exposed = limits::HEADERS.map(HeaderName::from_static);
     CorsLayer::new()

@@ -204,15 +204,25 @@ impl TryFrom<message_pb::PublicRoom> for PublicRoom {
     }
 }
 
+impl Message {
+    /// About how long it is as JSON, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        256 + self.content.len() + self.username.len()
+    }
+}
+
 impl TryFrom<message_pb::Message> for Message {
     type Error = Error;
 
     fn try_from(message: message_pb::Message) -> Result<Self, Error> {
         // One odd message must not hide a whole page.
         let metadata = message.metadata.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+        let created_at = time(message.created_at)?;
+        // Nobody has changed most messages.
+        let unchanged = message.updated_at == message.created_at;
         Ok(Self {
-            created_at: time(message.created_at)?,
-            updated_at: time(message.updated_at)?,
+            updated_at: if unchanged { created_at.clone() } else { time(message.updated_at)? },
+            created_at,
             id: message.id,
             user_id: message.user_id,
             username: message.username,

@@ -20,7 +20,6 @@ use crate::{
     messages,
     model::{Message, Page, Role, User},
     rooms::{RoomWithMembers, Rooms},
-    store::Store,
 };
 
 /// Answers calls on behalf of the user whose token they carry.
@@ -28,7 +27,6 @@ use crate::{
 pub(crate) struct Grpc {
     pub(crate) hub: Arc<Hub>,
     pub(crate) rooms: Arc<Rooms>,
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) limit: Arc<RateLimit>,
     pub(crate) guard: Guard,
     /// Knows who there is.
@@ -92,9 +90,8 @@ impl MessageService for Grpc {
         let caller = self.caller(&request).await?;
         let request = request.into_inner();
         let page = Page::new(request.page, request.limit)?;
-        let room = self.rooms.joined(&caller.user_id, &request.room).await?;
-        let (page, total_items) = self.store.history(&room.id, page).await?;
-        let messages = page.iter().map(message).collect();
+        let history = self.rooms.history(&caller.user_id, &request.room, page).await?;
+        let (messages, total_items) = (history.0.iter().map(message).collect(), history.1);
         Ok(Response::new(pb::GetHistoryResponse { messages, total_items }))
     }
 

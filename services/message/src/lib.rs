@@ -126,7 +126,7 @@ pub async fn start(config: Config, stop: CancellationToken) -> anyhow::Result<Ru
     sockets.tell_queues(&metrics.registry)?;
     background.tasks.spawn(Arc::clone(&sockets).watch_revocations(revocations, background.stop.clone()));
 
-    let service = MessageServiceServer::new(Grpc { hub, rooms, store, limit, guard: access, auth })
+    let service = MessageServiceServer::new(Grpc { hub, rooms, limit, guard: access, auth })
         .max_decoding_message_size(rpc::LARGEST_MESSAGE);
     let (encrypted, to_tell, end) = (config.tls.clone(), health.clone(), stop.clone());
     let registry = metrics.registry.clone();

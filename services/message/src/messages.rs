@@ -88,7 +88,7 @@ pub(crate) async fn append(
             Err(error) => {
                 *tail = None;
                 error.log();
-                appending.results.extend(appending.pending.drain(..).map(|_| Err(again(&error))));
+                appending.results.extend(appending.pending.drain(..).map(|_| Err(error.again())));
             }
         }
     }
@@ -147,19 +147,6 @@ impl Appending<'_> {
         }
         *tail = Some(newest);
         Ok(())
-    }
-}
-
-/// The same failure for another caller; its cause is logged once.
-#[must_use]
-pub(crate) fn again(error: &Error) -> Error {
-    Error {
-        code: error.code,
-        reason: error.reason.clone(),
-        message: error.message.clone(),
-        fields: error.fields.clone(),
-        retry_after: error.retry_after,
-        cause: None,
     }
 }
 

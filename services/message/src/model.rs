@@ -112,7 +112,7 @@ pub(crate) struct Member {
 }
 
 /// A part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Page {
     /// How many come before it.
     pub(crate) skip: u64,
@@ -174,7 +174,7 @@ impl Role {
 }
 
 /// A user's place in a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Membership {
     /// What the user is to the room.
     pub(crate) role: Role,

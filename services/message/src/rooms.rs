@@ -4,12 +4,15 @@ mod members;
 
 use std::{collections::HashMap, sync::Arc};
 
-use aether_common::{Code, Error};
+use aether_common::{
+    Code, Error,
+    batch::{Batch, Shared},
+};
 use dashmap::DashMap;
 
 use crate::{
-    model::{Listed, Membership, Page, Role, Room, RoomType, is_id, new_id, now},
-    store::Store,
+    model::{Listed, Membership, Message, Page, Role, Room, RoomType, is_id, new_id, now},
+    store::{Place, RoomsOf, Store},
 };
 
 const LONGEST_NAME: usize = 64;
@@ -24,9 +27,15 @@ const CACHED: usize = 10_000;
 /// The rules about rooms, over a store.
 pub(crate) struct Rooms {
     store: Arc<dyn Store>,
+    memberships: Batch<Place, Option<Membership>>,
+    listed: Batch<String, RoomsOf>,
+    pages: Shared<(String, Page), Arc<Pages>>,
     /// By id, and public ones by name as well: nothing else of a room stays for ever.
     cache: DashMap<String, Arc<Room>>,
 }
+
+/// A page of a history, ascending, and the number of all messages.
+type Pages = (Vec<Message>, u64);
 
 /// A room with its members' ids.
 #[derive(Debug, Clone)]
@@ -41,7 +50,23 @@ impl Rooms {
     /// Rules over a store.
     #[must_use]
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, cache: DashMap::new() }
+        let (of_members, of_lists, of_pages) = (Arc::clone(&store), Arc::clone(&store), Arc::clone(&store));
+        Self {
+            memberships: Batch::new(move |wanted: Vec<Place>| {
+                let store = Arc::clone(&of_members);
+                async move { store.memberships(&wanted).await }
+            }),
+            listed: Batch::new(move |users: Vec<String>| {
+                let store = Arc::clone(&of_lists);
+                async move { store.rooms_of(&users).await }
+            }),
+            pages: Shared::new(move |(room, page): (String, Page)| {
+                let store = Arc::clone(&of_pages);
+                async move { Ok(Arc::new(store.history(&room, page).await?)) }
+            }),
+            store,
+            cache: DashMap::new(),
+        }
     }
 
     /// A room by its id or its name, whoever asks.
@@ -74,7 +99,7 @@ impl Rooms {
     /// A public room, or another one of the user's: others don't learn that it exists.
     pub(crate) async fn visible(&self, user: &str, reference: &str) -> Result<(Arc<Room>, Option<Membership>), Error> {
         let room = self.find(reference).await?;
-        let membership = self.store.membership(&room.id, user).await?;
+        let membership = self.membership(&room, user).await?;
         if membership.is_none() && room.room_type != RoomType::Public {
             return Err(not_found());
         }
@@ -84,10 +109,20 @@ impl Rooms {
     /// A room that the user is a member of.
     pub(crate) async fn joined(&self, user: &str, reference: &str) -> Result<Arc<Room>, Error> {
         let room = self.find(reference).await?;
-        match self.store.membership(&room.id, user).await? {
+        match self.membership(&room, user).await? {
             Some(_) => Ok(room),
             None => Err(no_member(&room)),
         }
+    }
+
+    async fn membership(&self, room: &Room, user: &str) -> Result<Option<Membership>, Error> {
+        self.memberships.ask((room.id.clone(), user.to_owned())).await
+    }
+
+    /// A page of the history of a room that the user is a member of. After a break a whole room asks for the same one.
+    pub(crate) async fn history(&self, user: &str, reference: &str, page: Page) -> Result<Arc<Pages>, Error> {
+        let room = self.joined(user, reference).await?;
+        self.pages.ask((room.id.clone(), page)).await
     }
 
     /// Makes the user a member of a public room. Into others only a member is let in again.
@@ -187,7 +222,7 @@ impl Rooms {
 
     /// The rooms that the user is a member of.
     pub(crate) async fn list(&self, user: &str) -> Result<Vec<RoomWithMembers>, Error> {
-        let mine = self.store.rooms_of(user).await?;
+        let mine = self.listed.ask(user.to_owned()).await?;
         let unknown: Vec<String> =
             mine.iter().map(|(id, _)| id).filter(|id| !self.cache.contains_key(*id)).cloned().collect();
         let mut found: HashMap<String, Arc<Room>> = HashMap::new();

@@ -52,8 +52,12 @@ impl Store for Measured {
         self.times.note("revoke_own", self.store.revoke_own(user, which, now)).await
     }
 
-    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
-        self.times.note("session_user", self.store.session_user(session, user, now)).await
+    async fn session_users(
+        &self,
+        sessions: &[(String, i64)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<User>>, StoreError> {
+        self.times.note("session_users", self.store.session_users(sessions, now)).await
     }
 
     async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError> {

@@ -5,7 +5,7 @@ mod postgres;
 mod records;
 mod sqlite;
 
-use std::{future::Future, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, path::PathBuf, str::FromStr as _, sync::Arc, time::Duration};
 
 use aether_common::{Env, Secret, env::ConfigError};
 use async_trait::async_trait;
@@ -109,8 +109,16 @@ pub trait Store: Send + Sync {
     async fn sessions(&self, user: i64, now: DateTime<Utc>) -> Result<Vec<Session>, StoreError>;
     /// Revokes live sessions of a user.
     async fn revoke_own(&self, user: i64, which: Own<'_>, now: DateTime<Utc>) -> Result<Vec<Revoked>, StoreError>;
-    /// The user of a session that is neither revoked nor over.
-    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError>;
+    /// The user of each session that is the user's, and neither revoked nor over.
+    async fn session_users(
+        &self,
+        sessions: &[(String, i64)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<User>>, StoreError>;
+    /// The same of one session.
+    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
+        Ok(self.session_users(&[(session.to_owned(), user)], now).await?.pop().flatten())
+    }
     /// The users with these ids or user names, whatever the case.
     async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError>;
     /// Changes a profile; `None` when there is no such user.
@@ -236,6 +244,12 @@ fn explain(error: sqlx::migrate::MigrateError) -> anyhow::Error {
 /// The form of an e-mail address or user name in which two that differ by case alone are equal.
 pub(crate) fn key(name: &str) -> String {
     name.to_lowercase()
+}
+
+/// The user of each session, where it is the one that was named.
+fn each_its_own(sessions: &[(String, i64)], found: HashMap<String, User>) -> Vec<Option<User>> {
+    let user = |(session, id): &(String, i64)| found.get(session).filter(|user| user.id == *id).cloned();
+    sessions.iter().map(user).collect()
 }
 
 /// Waits for the database, but not for ever.

@@ -31,7 +31,7 @@ use tokio::{
 
 use super::{
     Account, AccountChange, Changes, DEADLINE, Failures, ImportedUser, Known, NewSession, NewUser, Own, PAGE,
-    PasswordChange, Revoked, Session, Store, StoreError, User, by, check_schema, key,
+    PasswordChange, Revoked, Session, Store, StoreError, User, by, check_schema, each_its_own, key,
 };
 
 /// Replicas tell each other of revocations here.
@@ -199,18 +199,24 @@ impl Store for Postgres {
         Ok(done)
     }
 
-    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
+    async fn session_users(
+        &self,
+        sessions: &[(String, i64)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<User>>, StoreError> {
         let query = concat!(
-            "SELECT ",
+            "SELECT session, ",
             user_columns!(),
-            " FROM users WHERE id = (SELECT user_id FROM sessions WHERE id = $1 AND user_id = $2 \
-             AND revoked_at IS NULL AND expires_at > $3)"
+            " FROM users JOIN (SELECT id AS session, user_id FROM sessions \
+             WHERE id = ANY($1) AND revoked_at IS NULL AND expires_at > $2) AS live ON user_id = users.id"
         );
+        let ids: Vec<&str> = sessions.iter().map(|(session, _)| session.as_str()).collect();
         let mut db = self.lease().await?;
-        let query = sqlx::query(query).bind(session).bind(user).bind(now);
-        let row = by(db.deadline, query.fetch_optional(db.get())).await?;
+        let query = sqlx::query(query).bind(ids).bind(now);
+        let rows = by(db.deadline, query.fetch_all(db.get())).await?;
         db.end();
-        Ok(row.as_ref().map(self::user).transpose()?)
+        let found = rows.iter().map(|row| Ok((row.try_get("session")?, user(row)?)));
+        Ok(each_its_own(sessions, found.collect::<Result<_, sqlx::Error>>()?))
     }
 
     async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError> {

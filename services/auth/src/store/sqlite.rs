@@ -26,7 +26,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Account, AccountChange, Changes, DEADLINE, Failures, ImportedUser, Known, NewSession, NewUser, Own, PAGE,
-    PasswordChange, Revoked, Session, Store, StoreError, User, by, check_schema, key,
+    PasswordChange, Revoked, Session, Store, StoreError, User, by, check_schema, each_its_own, key,
 };
 
 fn migrator() -> Migrator {
@@ -58,8 +58,9 @@ pub(super) async fn migrate(path: &Path) -> anyhow::Result<()> {
 }
 
 /// One connection: SQLite has one writer anyway, and reads take microseconds.
+/// A connection to a file can't have gone away, and to ask it costs as much as a reading.
 fn pool_options() -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(1).acquire_timeout(DEADLINE)
+    SqlitePoolOptions::new().max_connections(1).acquire_timeout(DEADLINE).test_before_acquire(false)
 }
 
 pub(super) struct Sqlite {
@@ -154,16 +155,23 @@ impl Store for Sqlite {
         by(deadline(), work).await
     }
 
-    async fn session_user(&self, session: &str, user: i64, now: DateTime<Utc>) -> Result<Option<User>, StoreError> {
+    async fn session_users(
+        &self,
+        sessions: &[(String, i64)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<User>>, StoreError> {
         let query = sqlx::query(concat!(
-            "SELECT ",
+            "SELECT session, ",
             user_columns!(),
-            " FROM users WHERE id = (SELECT user_id FROM sessions WHERE id = $1 AND user_id = $2 \
-             AND revoked_at IS NULL AND expires_at > $3)"
+            " FROM users JOIN (SELECT id AS session, user_id FROM sessions \
+             WHERE id IN (SELECT value FROM json_each($1)) AND revoked_at IS NULL AND expires_at > $2) \
+             ON user_id = users.id"
         ));
-        let query = query.bind(session).bind(user).bind(now.timestamp_micros());
-        let row = by(deadline(), query.fetch_optional(&self.pool)).await?;
-        Ok(row.as_ref().map(self::user).transpose()?)
+        let ids: Vec<&str> = sessions.iter().map(|(session, _)| session.as_str()).collect();
+        let query = query.bind(serde_json::json!(ids).to_string()).bind(now.timestamp_micros());
+        let rows = by(deadline(), query.fetch_all(&self.pool)).await?;
+        let found = rows.iter().map(|row| Ok((row.try_get("session")?, user(row)?)));
+        Ok(each_its_own(sessions, found.collect::<Result<_, sqlx::Error>>()?))
     }
 
     async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError> {

@@ -24,6 +24,7 @@ use tower::Service;
 
 use super::{
     DEADLINE,
+    gather::Gather,
     replicas::{Failure, Replica, Replicas},
     targets::{Host, Targets},
 };
@@ -174,7 +175,7 @@ async fn connect(host: &Host, address: SocketAddr) -> anyhow::Result<(Arc<Replic
         .keep_alive_interval(Some(Duration::from_secs(1)))
         .keep_alive_timeout(Duration::from_secs(2))
         .keep_alive_while_idle(true);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
+    let (sender, connection) = builder.handshake(TokioIo::new(Gather::new(stream))).await?;
     let connection = tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%address, %error, "a connection to a replica broke");

@@ -3,8 +3,9 @@
 use aether_common::{Error, grpc};
 use aether_proto::message::GetHistoryRequest;
 use axum::{
-    Json,
     extract::{Query, State},
+    http::header,
+    response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,7 +56,7 @@ pub(crate) async fn get(
     session: Session,
     RoomId { room }: RoomId,
     Query(query): Query<Vec<(String, String)>>,
-) -> Answer<Json<MessagesBody>> {
+) -> Answer<Response> {
     let (page, limit) = page_and_limit(&query)?;
     let call = || async {
         let request = GetHistoryRequest { room: room.clone(), page, limit };
@@ -63,10 +64,13 @@ pub(crate) async fn get(
     };
     let history = grpc::read(call).await.map_err(super::failure)?.into_inner();
     let messages = history.messages.into_iter().map(Message::try_from).collect::<Result<Vec<_>, Error>>()?;
-    Ok(Json(MessagesBody {
+    let body = MessagesBody {
         success: true,
         message: "Message history retrieved successfully",
         messages,
         pagination: Pagination::new(page, limit, history.total_items),
-    }))
+    };
+    let mut json = Vec::with_capacity(256 + body.messages.iter().map(Message::size).sum::<usize>());
+    serde_json::to_writer(&mut json, &body).map_err(Error::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }

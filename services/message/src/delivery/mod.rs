@@ -22,6 +22,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::outbox::BATCH;
 pub(crate) use self::room::{PAGE, entering::push_missed};
 pub(crate) use self::subscriber::{SocketId, Subscriber};
 use crate::{
@@ -138,7 +139,7 @@ impl Hub {
         let (tell, told) = oneshot::channel();
         let answer: Answer = Box::new(move |result| {
             // A caller who has gone needs no answer.
-            let _ = tell.send(result.cloned().map_err(crate::messages::again));
+            let _ = tell.send(result.cloned().map_err(Error::again));
         });
         self.send(room, draft, None, answer);
         told.await.map_err(Error::unavailable)?

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The most messages that are stored in one go.
-const BATCH: usize = 128;
+pub(crate) const BATCH: usize = 128;
 /// More than this many stay in the room's queue.
 const WAITING: usize = 512;
 /// For so long after another replica's message, this one leaves others a chance between its batches.
@@ -185,7 +185,7 @@ async fn admit(hub: &Hub, room: &str, batch: Vec<Sending>, patience: Duration) -
         Ok(members) => members,
         Err(error) => {
             error.log();
-            batch.into_iter().for_each(|sending| (sending.answer)(Err(&messages::again(&error))));
+            batch.into_iter().for_each(|sending| (sending.answer)(Err(&error.again())));
             return None;
         }
     };

@@ -13,7 +13,7 @@ use crate::{
     model::{ClientId, Listed, Member, Membership, Page, Role, Tail},
     rooms::Rooms,
     store::{
-        Schema,
+        Place, RoomsOf, Schema,
         conformance::{Fresh, sqlite},
         prepare,
     },
@@ -90,8 +90,8 @@ impl Store for Troubled {
         self.store.public_rooms(user, search, page).await
     }
 
-    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
-        self.store.rooms_of(user).await
+    async fn rooms_of(&self, users: &[String]) -> Result<Vec<RoomsOf>, Error> {
+        self.store.rooms_of(users).await
     }
 
     async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error> {
@@ -110,8 +110,8 @@ impl Store for Troubled {
         self.store.leave(room, user).await
     }
 
-    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
-        self.store.membership(room, user).await
+    async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
+        self.store.memberships(wanted).await
     }
 
     async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {

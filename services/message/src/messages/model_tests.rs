@@ -12,7 +12,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     model::{Listed, Member, Membership, Page, Role, Room},
-    store::Schema,
+    store::{Place, RoomsOf, Schema},
 };
 
 const ROOM: &str = "635a5e3b8bb9e8b3c8e9f5d2";
@@ -119,7 +119,7 @@ impl Store for Model {
     async fn public_rooms(&self, _: &str, _: &str, _: Page) -> Result<(Vec<Listed>, u64), Error> {
         unreachable!()
     }
-    async fn rooms_of(&self, _: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
+    async fn rooms_of(&self, _: &[String]) -> Result<Vec<RoomsOf>, Error> {
         unreachable!()
     }
     async fn join(&self, _: &str, _: &str, _: Role) -> Result<bool, Error> {
@@ -134,7 +134,7 @@ impl Store for Model {
     async fn owner(&self, _: &str) -> Result<Option<String>, Error> {
         unreachable!()
     }
-    async fn membership(&self, _: &str, _: &str) -> Result<Option<Membership>, Error> {
+    async fn memberships(&self, _: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
         unreachable!()
     }
     async fn members_among(&self, _: &str, _: &[String]) -> Result<HashSet<String>, Error> {

@@ -36,9 +36,6 @@ const INBOX_BYTES: usize = 2 * LARGEST_PACKET;
 const CONNECT: Duration = Duration::from_secs(10);
 /// A client that takes nothing for so long is cut off.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What is ready so soon after a write waits to go out with what follows it: system calls are most of the cost of a
-/// delivery.
-const GATHER: Duration = Duration::from_millis(5);
 /// How long a closing session may take for what is under way.
 const QUIET: Duration = Duration::from_secs(3);
 /// How long a client may take to close by itself when it is told to.
@@ -82,6 +79,8 @@ pub(super) struct Driver {
     ping_at: Instant,
     pong_by: Option<Instant>,
     write_at: Instant,
+    /// Something waits for that time.
+    held: bool,
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -109,6 +108,7 @@ pub(super) async fn run(
         ping_at: now + PING_INTERVAL,
         pong_by: None,
         write_at: now,
+        held: false,
         alarm: Box::pin(sleep_until(now + CONNECT)),
     };
     std::future::poll_fn(|cx| driver.poll(cx)).await;
@@ -321,7 +321,11 @@ impl Driver {
                 return;
             }
             // One that can't be waited for has events.
-            if (now < self.write_at && queue.len() > 0) || queue.wait(cx.waker()) || queue.len() == 0 {
+            if now < self.write_at && queue.len() > 0 {
+                self.held = true;
+                return;
+            }
+            if queue.wait(cx.waker()) || queue.len() == 0 {
                 return;
             }
             let sent = websocket.send(|out| {
@@ -334,7 +338,10 @@ impl Driver {
                 });
             });
             self.gone = sent.is_err();
-            self.write_at = now + GATHER;
+            if std::mem::take(&mut self.held) {
+                self.sockets.pace.note(now - self.write_at);
+            }
+            self.write_at = now + self.sockets.pace.pause();
         }
     }
 

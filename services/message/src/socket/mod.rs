@@ -8,6 +8,7 @@ mod calls;
 mod driver;
 mod frame;
 mod http;
+mod pace;
 mod packet;
 mod session;
 mod websocket;
@@ -33,7 +34,10 @@ use serde_json::Value;
 use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::session::{Ending, Session};
+use self::{
+    pace::Pace,
+    session::{Ending, Session},
+};
 use crate::{delivery::Hub, limit::RateLimit, metrics::Metrics, rooms::Rooms, store::Store};
 
 /// Far above the longest message, far below what would hurt: what a client may send in one packet or request, in bytes.
@@ -58,6 +62,7 @@ pub(crate) struct Sockets {
     sessions: DashMap<String, Arc<Session>>,
     next_id: AtomicU64,
     draining: AtomicBool,
+    pace: Pace,
 }
 
 impl Sockets {
@@ -81,6 +86,7 @@ impl Sockets {
             sessions: DashMap::new(),
             next_id: AtomicU64::new(1),
             draining: AtomicBool::new(false),
+            pace: Pace::default(),
         })
     }
 

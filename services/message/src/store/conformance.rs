@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use aether_common::Secret;
+use futures::future::join_all;
 use tokio::sync::watch;
 
 use super::{ImportStore, MongoStore, Schema, SqliteStore, Store, prepare, prepared};
@@ -72,6 +73,7 @@ conformance![
     messages_come_back_as_they_were,
     an_insert_stops_at_the_first_number_that_is_taken,
     an_insert_stops_at_the_first_client_id_that_is_taken,
+    of_rooms_that_store_at_once_each_stops_at_its_own_collision,
     numbers_have_no_gaps_when_replicas_append_at_once,
     a_resend_gets_the_first_ones_message,
     a_resend_within_one_batch_is_one_message,
@@ -183,6 +185,26 @@ async fn an_insert_stops_at_the_first_client_id_that_is_taken(store: Arc<dyn Sto
     assert_eq!(store.insert(&[message(1, "a")]).await.unwrap(), 1);
     assert_eq!(store.insert(&[message(2, "b"), message(3, "a"), message(4, "c")]).await.unwrap(), 1);
     assert_eq!(seqs(store.as_ref(), &room).await, [1, 2]);
+}
+
+async fn of_rooms_that_store_at_once_each_stops_at_its_own_collision(store: Arc<dyn Store>) {
+    let rooms = join_all((0..60).map(|_| new_room(store.as_ref()))).await;
+    // In every third room number 3 is taken, and in every fifth number 1.
+    let taken = |place: usize| if place % 5 == 0 { Some(1) } else { (place % 3 == 0).then_some(3) };
+    for (place, room) in rooms.iter().enumerate() {
+        if let Some(seq) = taken(place) {
+            store.insert(&numbered(&room.id, [seq])).await.unwrap();
+        }
+    }
+    let batches: Vec<Vec<Message>> = rooms.iter().map(|room| numbered(&room.id, 1..=4)).collect();
+    let stored = join_all(batches.iter().map(|batch| store.insert(batch))).await;
+    for (place, (stored, batch)) in stored.into_iter().zip(&batches).enumerate() {
+        let expected = taken(place).map_or(4, |seq| seq as usize - 1);
+        assert_eq!(stored.unwrap(), expected, "room {place}");
+        let there = store.after(&rooms[place].id, 0, 10).await.unwrap();
+        assert_eq!(there[..expected], batch[..expected], "room {place}");
+        assert_eq!(there.len(), if taken(place) == Some(1) { 1 } else { expected + usize::from(expected < 4) });
+    }
 }
 
 async fn numbers_have_no_gaps_when_replicas_append_at_once(store: Arc<dyn Store>) {

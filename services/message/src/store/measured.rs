@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use aether_common::{Error, metrics::StoreTimes};
 use async_trait::async_trait;
 
-use super::{Schema, Store};
+use super::{Place, RoomsOf, Schema, Store};
 use crate::{
     limit::{Count, Counts},
     model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, Tail},
@@ -69,8 +69,8 @@ impl Store for Measured {
         self.times.note("public_rooms", self.store.public_rooms(user, search, page)).await
     }
 
-    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
-        self.times.note("rooms_of", self.store.rooms_of(user)).await
+    async fn rooms_of(&self, users: &[String]) -> Result<Vec<RoomsOf>, Error> {
+        self.times.note("rooms_of", self.store.rooms_of(users)).await
     }
 
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
@@ -89,8 +89,8 @@ impl Store for Measured {
         self.times.note("owner", self.store.owner(room)).await
     }
 
-    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
-        self.times.note("membership", self.store.membership(room, user)).await
+    async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
+        self.times.note("memberships", self.store.memberships(wanted)).await
     }
 
     async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {

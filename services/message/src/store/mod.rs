@@ -31,6 +31,11 @@ pub(crate) use self::{
 /// No operation takes longer: what isn't answered by then counts as out of reach.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(2500);
 
+/// A room and a user, by their ids.
+pub(crate) type Place = (String, String);
+/// A user's rooms, by id, with their members' ids.
+pub(crate) type RoomsOf = Vec<(String, Vec<String>)>;
+
 /// Whether the store's schema is what this version needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Schema {
@@ -68,9 +73,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn rename_room(&self, room: &str, name: &str) -> Result<(), Error>;
     /// A page of the public rooms whose names contain a text, by name and as a user finds them, and how many there are.
     async fn public_rooms(&self, user: &str, search: &str, page: Page) -> Result<(Vec<Listed>, u64), Error>;
-    /// The rooms that a user is a member of, in the order in which they were entered, each with its members in the
-    /// same order.
-    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error>;
+    /// The rooms that each of the users is a member of, in the order in which they were entered, each with its members
+    /// in the same order.
+    async fn rooms_of(&self, users: &[String]) -> Result<Vec<RoomsOf>, Error>;
 
     /// Makes a user a member; `false` for one who is a member already and keeps the role.
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error>;
@@ -80,8 +85,12 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error>;
     /// The room's owner: who made it, else who entered first of those who are here.
     async fn owner(&self, room: &str) -> Result<Option<String>, Error>;
-    /// A user's place in a room.
-    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error>;
+    /// Each user's place in a room.
+    async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error>;
+    /// One user's place in a room.
+    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
+        Ok(self.memberships(&[(room.to_owned(), user.to_owned())]).await?.pop().flatten())
+    }
     /// Those of the users who are members.
     async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error>;
 

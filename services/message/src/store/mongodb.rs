@@ -6,7 +6,11 @@ mod documents;
 mod import;
 mod lists;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use aether_common::{Error, Secret};
 use anyhow::Context as _;
@@ -23,7 +27,7 @@ use mongodb::{
 };
 
 use self::documents::{MessageDocument, ParticipantDocument, RoomDocument, object_id, stamp, time};
-use super::{Schema, Store, in_time};
+use super::{Place, RoomsOf, Schema, Store, in_time};
 use crate::{
     limit::Counts,
     model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, Tail},
@@ -190,8 +194,8 @@ impl Store for MongoStore {
         in_time(self.list_public(user, search, page)).await
     }
 
-    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
-        in_time(self.list_rooms_of(user)).await
+    async fn rooms_of(&self, users: &[String]) -> Result<Vec<RoomsOf>, Error> {
+        in_time(self.list_rooms_of(users)).await
     }
 
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
@@ -221,10 +225,36 @@ impl Store for MongoStore {
         Ok(in_time(query.into_future()).await?.map(|participant| participant.user_id))
     }
 
-    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
-        let filter = doc! {"roomId": object_id(room)?, "userId": user};
-        let found = in_time(self.participants.find_one(filter).into_future()).await?;
-        Ok(found.map(|p| Membership { role: Role::parse(&p.role), joined_at: time(p.joined_at) }))
+    async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
+        let mut rooms: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (room, user) in wanted {
+            rooms.entry(room).or_default().push(user);
+        }
+        // One index range a room, and mostly there is one room.
+        let of_room = |(room, users): (&&str, &Vec<&str>)| match users[..] {
+            [user] => Ok(doc! {"roomId": object_id(room)?, "userId": user}),
+            _ => Ok(doc! {"roomId": object_id(room)?, "userId": {"$in": users}}),
+        };
+        if rooms.is_empty() {
+            return Ok(Vec::new()); // MongoDB takes no empty choice
+        }
+        let mut filters = rooms.iter().map(of_room).collect::<Result<Vec<_>, Error>>()?;
+        let filter = if filters.len() == 1 {
+            filters.remove(0)
+        } else {
+            doc! {"$or": filters}
+        };
+        let mut found = HashMap::new();
+        let read = async {
+            let mut cursor = self.participants.find(filter).await?;
+            while let Some(p) = cursor.try_next().await? {
+                let membership = Membership { role: Role::parse(&p.role), joined_at: time(p.joined_at) };
+                found.insert((p.room_id.to_hex(), p.user_id), membership);
+            }
+            Ok::<_, mongodb::error::Error>(())
+        };
+        in_time(read).await?;
+        Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
     }
 
     async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {

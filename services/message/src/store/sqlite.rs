@@ -1,10 +1,17 @@
 //! SQLite: a file of this process alone, for the one-process mode and for tests.
+//!
+//! Limits are written `? + 0`: for a bare `?` SQLite plans a statement anew each time that it is run, as a limit may
+//! change the plan.
 
 mod import;
 
-use std::{collections::HashSet, path::Path, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    time::Duration,
+};
 
-use aether_common::Error;
+use aether_common::{Error, batch::Batch};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -13,7 +20,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use super::{Schema, Store, in_time};
+use super::{Place, RoomsOf, Schema, Store, in_time};
+use crate::delivery::BATCH;
 use crate::model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, RoomType, Tail, User};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
@@ -21,6 +29,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
 const LARGEST_READ: usize = 256;
 const BUSY: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;
+/// So many rooms' messages fit into one statement: SQLite takes 32,766 values, and a message has nine.
+const TOGETHER: usize = 32_766 / 9 / BATCH;
 /// Statements that insert no more messages than this are kept ready.
 const PREPARED: usize = 16;
 
@@ -30,6 +40,8 @@ pub(crate) struct SqliteStore {
     readers: SqlitePool,
     /// SQLite has one writer at a time; a queue here is fairer than its busy handler.
     writer: SqlitePool,
+    /// What rooms want stored at the same time becomes safe by one wait for the disk.
+    inserts: Batch<Vec<Message>, usize>,
 }
 
 impl SqliteStore {
@@ -44,48 +56,19 @@ impl SqliteStore {
             // A page of history comes from the connection's thread in one go.
             .row_buffer_size(LARGEST_READ)
             .busy_timeout(BUSY);
-        let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY);
-        Self {
-            readers: pool(READERS).connect_lazy_with(options.clone()),
-            writer: pool(1).connect_lazy_with(options.clone()),
-            options,
-        }
-    }
-
-    /// One statement, because each costs a way to SQLite's thread and back: what comes before a message that can't be
-    /// stored stays.
-    async fn insert_prefix(&self, messages: &[Message]) -> Result<usize, sqlx::Error> {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT OR FAIL INTO messages
-                 (id, room_id, seq, user_id, username, content, message_type, client_id, created_at) ",
-        );
-        query.push_values(messages, |mut row, message| {
-            row.push_bind(&message.id)
-                .push_bind(&message.room_id)
-                .push_bind(message.seq.cast_signed())
-                .push_bind(&message.sender.id)
-                .push_bind(&message.sender.username)
-                .push_bind(&message.content)
-                .push_bind(&message.message_type)
-                .push_bind(message.client_id.as_str())
-                .push_bind(message.created_at.timestamp_millis());
+        let pool = |size| {
+            // A connection to a file can't have gone away, and to ask it costs as much as a reading.
+            SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY).test_before_acquire(false)
+        };
+        let writer = pool(1).connect_lazy_with(options.clone());
+        let inserts = Batch::new({
+            let writer = writer.clone();
+            move |rooms: Vec<Vec<Message>>| {
+                let writer = writer.clone();
+                async move { in_time(insert_all(&writer, rooms)).await }
+            }
         });
-        let inserted = query.build().persistent(messages.len() <= PREPARED).execute(&self.writer).await;
-        match inserted {
-            Ok(_) => Ok(messages.len()),
-            Err(error) if is_duplicate(&error) => self.stored(messages).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// How many of the first messages are there.
-    async fn stored(&self, messages: &[Message]) -> Result<usize, sqlx::Error> {
-        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(0) };
-        let query =
-            sqlx::query_scalar("SELECT id FROM messages WHERE room_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
-        let query = query.bind(&first.room_id).bind(first.seq.cast_signed()).bind(last.seq.cast_signed());
-        let there: Vec<String> = query.fetch_all(&self.writer).await?;
-        Ok(messages.iter().zip(there).take_while(|(message, there)| message.id == *there).count())
+        Self { readers: pool(READERS).connect_lazy_with(options.clone()), writer, inserts, options }
     }
 
     async fn create(&self, room: &Room, owner: Option<&str>) -> Result<bool, sqlx::Error> {
@@ -196,20 +179,22 @@ impl Store for SqliteStore {
         Ok((listed, total))
     }
 
-    async fn rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>, Error> {
-        let query = sqlx::query_as::<_, (String, String)>(
-            "SELECT mine.room_id, others.user_id FROM participants AS mine
-             JOIN participants AS others ON others.room_id = mine.room_id WHERE mine.user_id = ?
+    async fn rooms_of(&self, users: &[String]) -> Result<Vec<RoomsOf>, Error> {
+        let query = sqlx::query_as::<_, (String, String, String)>(
+            "SELECT mine.user_id, mine.room_id, others.user_id FROM participants AS mine
+             JOIN participants AS others ON others.room_id = mine.room_id
+             WHERE mine.user_id IN (SELECT value FROM json_each(?))
              ORDER BY mine.joined_at, mine.room_id, others.joined_at, others.user_id",
         );
-        let mut rooms: Vec<(String, Vec<String>)> = Vec::new();
-        for (room, user) in in_time(query.bind(user).fetch_all(&self.readers)).await? {
+        let mut rooms: HashMap<String, RoomsOf> = HashMap::new();
+        for (user, room, member) in in_time(query.bind(json(users)?).fetch_all(&self.readers)).await? {
+            let rooms = rooms.entry(user).or_default();
             match rooms.last_mut() {
-                Some((last, members)) if *last == room => members.push(user),
-                _ => rooms.push((room, vec![user])),
+                Some((last, members)) if *last == room => members.push(member),
+                _ => rooms.push((room, vec![member])),
             }
         }
-        Ok(rooms)
+        Ok(users.iter().map(|user| rooms.get(user).cloned().unwrap_or_default()).collect())
     }
 
     async fn join(&self, room: &str, user: &str, role: Role) -> Result<bool, Error> {
@@ -231,7 +216,8 @@ impl Store for SqliteStore {
 
     async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error> {
         let query = sqlx::query_as::<_, (String, i64)>(
-            "SELECT user_id, joined_at FROM participants WHERE room_id = ? ORDER BY joined_at, user_id LIMIT ? OFFSET ?",
+            "SELECT user_id, joined_at FROM participants WHERE room_id = ? ORDER BY joined_at, user_id
+             LIMIT ? + 0 OFFSET ?",
         );
         let query = query.bind(room).bind(page.limit).bind(page.skip.cast_signed());
         let rows = in_time(query.fetch_all(&self.readers)).await?;
@@ -254,12 +240,17 @@ impl Store for SqliteStore {
         in_time(query.bind(room).fetch_optional(&self.readers)).await
     }
 
-    async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
-        let query = sqlx::query_as::<_, (String, i64)>(
-            "SELECT role, joined_at FROM participants WHERE room_id = ? AND user_id = ?",
+    async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
+        let query = sqlx::query_as::<_, (String, String, String, i64)>(
+            "SELECT room_id, user_id, role, joined_at FROM json_each(?) AS wanted
+             JOIN participants ON room_id = wanted.value ->> 0 AND user_id = wanted.value ->> 1",
         );
-        let row = in_time(query.bind(room).bind(user).fetch_optional(&self.readers)).await?;
-        row.map(|(role, at)| Ok(Membership { role: Role::parse(&role), joined_at: time(at)? })).transpose()
+        let wanted_json = serde_json::to_string(wanted).map_err(Error::internal)?;
+        let mut found = HashMap::new();
+        for (room, user, role, at) in in_time(query.bind(wanted_json).fetch_all(&self.readers)).await? {
+            found.insert((room, user), Membership { role: Role::parse(&role), joined_at: time(at)? });
+        }
+        Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
     }
 
     async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
@@ -274,7 +265,7 @@ impl Store for SqliteStore {
         if messages.is_empty() {
             return Ok(0);
         }
-        in_time(self.insert_prefix(messages)).await
+        self.inserts.ask(messages.to_vec()).await
     }
 
     async fn tail(&self, room: &str) -> Result<Tail, Error> {
@@ -288,7 +279,7 @@ impl Store for SqliteStore {
     }
 
     async fn after(&self, room: &str, seq: u64, limit: u32) -> Result<Vec<Message>, Error> {
-        let query = sqlx::query("SELECT * FROM messages WHERE room_id = ? AND seq > ? ORDER BY seq LIMIT ?");
+        let query = sqlx::query("SELECT * FROM messages WHERE room_id = ? AND seq > ? ORDER BY seq LIMIT ? + 0");
         let query = query.bind(room).bind(i64::try_from(seq).unwrap_or(i64::MAX)).bind(limit);
         in_time(query.fetch_all(&self.readers)).await?.iter().map(message).collect()
     }
@@ -297,7 +288,7 @@ impl Store for SqliteStore {
         let query = sqlx::query(
             "SELECT *, (SELECT MAX(seq) FROM messages WHERE room_id = ?1) AS total FROM messages
              WHERE room_id = ?1 AND seq <= (SELECT MAX(seq) FROM messages WHERE room_id = ?1) - ?2
-             ORDER BY seq DESC LIMIT ?3",
+             ORDER BY seq DESC LIMIT ?3 + 0",
         );
         let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
         let mut rows = in_time(query.bind(room).bind(skip).bind(page.limit).fetch_all(&self.readers)).await?;
@@ -314,6 +305,58 @@ impl Store for SqliteStore {
         let query = query.bind(room).bind(user).bind(client_id.as_str());
         in_time(query.fetch_optional(&self.readers)).await?.as_ref().map(message).transpose()
     }
+}
+
+/// Stores the messages of several rooms; of each room, how many.
+async fn insert_all(writer: &SqlitePool, rooms: Vec<Vec<Message>>) -> Result<Vec<usize>, sqlx::Error> {
+    let mut stored = Vec::with_capacity(rooms.len());
+    for rooms in rooms.chunks(TOGETHER) {
+        let counts = rooms.iter().map(Vec::len);
+        if rooms.len() > 1 && insert_prefix(writer, &rooms.concat()).await? == counts.clone().sum::<usize>() {
+            stored.extend(counts);
+            continue;
+        }
+        // One room after the other: what can't be stored is its own room's affair, and what is there already counts.
+        for messages in rooms {
+            stored.push(insert_prefix(writer, messages).await?);
+        }
+    }
+    Ok(stored)
+}
+
+/// One statement, because each costs a way to SQLite's thread and back: what comes before a message that can't be
+/// stored stays.
+async fn insert_prefix(writer: &SqlitePool, messages: &[Message]) -> Result<usize, sqlx::Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT OR FAIL INTO messages
+             (id, room_id, seq, user_id, username, content, message_type, client_id, created_at) ",
+    );
+    query.push_values(messages, |mut row, message| {
+        row.push_bind(&message.id)
+            .push_bind(&message.room_id)
+            .push_bind(message.seq.cast_signed())
+            .push_bind(&message.sender.id)
+            .push_bind(&message.sender.username)
+            .push_bind(&message.content)
+            .push_bind(&message.message_type)
+            .push_bind(message.client_id.as_str())
+            .push_bind(message.created_at.timestamp_millis());
+    });
+    let inserted = query.build().persistent(messages.len() <= PREPARED).execute(writer).await;
+    match inserted {
+        Ok(_) => Ok(messages.len()),
+        Err(error) if is_duplicate(&error) => stored(writer, messages).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// How many of the first messages are there.
+async fn stored(writer: &SqlitePool, messages: &[Message]) -> Result<usize, sqlx::Error> {
+    let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(0) };
+    let query = sqlx::query_scalar("SELECT id FROM messages WHERE room_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
+    let query = query.bind(&first.room_id).bind(first.seq.cast_signed()).bind(last.seq.cast_signed());
+    let there: Vec<String> = query.fetch_all(writer).await?;
+    Ok(messages.iter().zip(there).take_while(|(message, there)| message.id == *there).count())
 }
 
 fn is_duplicate(error: &sqlx::Error) -> bool {

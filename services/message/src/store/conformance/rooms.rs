@@ -7,13 +7,14 @@ use super::{mongodb, new_room, prepare, sqlite};
 use crate::{
     model::{GENERAL, Member, Page, Role, Room, RoomType, new_id},
     rooms::Rooms,
-    store::Store,
+    store::{RoomsOf, Store},
 };
 use std::sync::Arc;
 
 conformance![
     a_room_name_is_taken_once,
     members_enter_and_leave,
+    places_in_many_rooms_are_told_at_once,
     members_are_told_page_by_page,
     rooms_are_listed_in_the_order_of_entering,
     public_rooms_are_found_by_a_part_of_their_name,
@@ -37,6 +38,10 @@ async fn members(store: &dyn Store, room: &str) -> Vec<String> {
     members.into_iter().map(|member| member.user_id).collect()
 }
 
+async fn rooms_of(store: &dyn Store, user: &str) -> RoomsOf {
+    store.rooms_of(&[user.to_owned()]).await.unwrap().remove(0)
+}
+
 /// Two replicas over one store.
 fn replicas(store: &Arc<dyn Store>) -> [Rooms; 2] {
     [Rooms::new(Arc::clone(store)), Rooms::new(Arc::clone(store))]
@@ -57,7 +62,7 @@ async fn a_room_name_is_taken_once(store: Arc<dyn Store>) {
     assert!(!store.create_room(&other, Some("2")).await.unwrap());
     assert_eq!(store.room_by_name(&room.name).await.unwrap(), Some(room.clone()));
     assert_eq!(store.rooms(&[other.id, room.id.clone()]).await.unwrap(), [room]);
-    assert!(store.rooms_of("2").await.unwrap().is_empty());
+    assert!(rooms_of(store.as_ref(), "2").await.is_empty());
 }
 
 async fn members_enter_and_leave(store: Arc<dyn Store>) {
@@ -74,6 +79,17 @@ async fn members_enter_and_leave(store: Arc<dyn Store>) {
     assert!(store.leave(&room, "2").await.unwrap());
     assert!(!store.leave(&room, "2").await.unwrap());
     assert_eq!(store.membership(&room, "2").await.unwrap(), None);
+}
+
+async fn places_in_many_rooms_are_told_at_once(store: Arc<dyn Store>) {
+    let (one, two) = (new_room(store.as_ref()).await.id, new_room(store.as_ref()).await.id);
+    store.join(&two, "2", Role::Member).await.unwrap();
+    let wanted = [(&one, "1"), (&one, "2"), (&two, "2"), (&new_id(), "1"), (&two, "1"), (&two, "2")];
+    let wanted = wanted.map(|(room, user)| (room.clone(), user.to_owned()));
+    let found = store.memberships(&wanted).await.unwrap().into_iter().map(|place| place.map(|place| place.role));
+    let (owner, member) = (Some(Role::Owner), Some(Role::Member));
+    assert_eq!(found.collect::<Vec<_>>(), [owner, None, member, None, owner, member]);
+    assert!(store.memberships(&[]).await.unwrap().is_empty());
 }
 
 async fn members_are_told_page_by_page(store: Arc<dyn Store>) {
@@ -96,8 +112,17 @@ async fn rooms_are_listed_in_the_order_of_entering(store: Arc<dyn Store>) {
     pause().await;
     store.join(&one.id, "7", Role::Member).await.unwrap();
     let both = || vec!["1".to_owned(), "7".to_owned()];
-    assert_eq!(store.rooms_of("7").await.unwrap(), [(two.id.clone(), both()), (one.id.clone(), both())]);
-    assert!(store.rooms_of("nobody").await.unwrap().is_empty());
+    let mine = [(two.id.clone(), both()), (one.id.clone(), both())];
+    assert_eq!(rooms_of(store.as_ref(), "7").await, mine);
+    assert!(rooms_of(store.as_ref(), "nobody").await.is_empty());
+    // Of several users at once each gets the own.
+    pause().await;
+    store.join(&one.id, "8", Role::Member).await.unwrap();
+    let three = || [both(), vec!["8".to_owned()]].concat();
+    let users = ["8", "nobody", "7", "8"].map(str::to_owned);
+    let lists = store.rooms_of(&users).await.unwrap();
+    let eights = vec![(one.id.clone(), three())];
+    assert_eq!(lists, [eights.clone(), vec![], vec![(two.id.clone(), both()), (one.id.clone(), three())], eights]);
     // What one replica knows already and another doesn't is listed alike.
     let [first, second] = replicas(&store);
     first.find(&two.id).await.unwrap();
@@ -149,7 +174,7 @@ async fn of_two_rooms_made_at_once_under_one_name_one_is_there(store: Arc<dyn St
     assert!(refused.into_iter().all(|refusal| code(refusal) == Code::Conflict));
     let room = made.into_iter().next().unwrap().unwrap();
     assert_eq!(members(store.as_ref(), &room.id).await, [room.created_by.as_str()]);
-    let listed = store.rooms_of("1").await.unwrap().len() + store.rooms_of("2").await.unwrap().len();
+    let listed = rooms_of(store.as_ref(), "1").await.len() + rooms_of(store.as_ref(), "2").await.len();
     assert_eq!(listed, 1);
 }
 

@@ -9,7 +9,7 @@ use mongodb::{
 };
 use serde::Deserialize;
 
-use super::MongoStore;
+use super::{MongoStore, RoomsOf};
 use crate::model::{Listed, Member, Page, Room};
 
 #[derive(Deserialize)]
@@ -54,20 +54,30 @@ impl MongoStore {
         found.map_ok(|participant| participant.room_id).try_collect().await
     }
 
-    pub(super) async fn list_rooms_of(&self, user: &str) -> Result<Vec<(String, Vec<String>)>> {
-        let found = self.participants.find(doc! {"userId": user}).sort(doc! {"joinedAt": 1, "roomId": 1}).await?;
-        let order: Vec<ObjectId> = found.map_ok(|p| p.room_id).try_collect().await?;
-        if order.is_empty() {
-            return Ok(Vec::new());
+    pub(super) async fn list_rooms_of(&self, users: &[String]) -> Result<Vec<RoomsOf>> {
+        let found = self.participants.find(doc! {"userId": {"$in": users}}).sort(doc! {"joinedAt": 1, "roomId": 1});
+        let mut found = found.await?;
+        let (mut order, mut rooms): (HashMap<String, Vec<ObjectId>>, HashSet<ObjectId>) = Default::default();
+        while let Some(participant) = found.try_next().await? {
+            rooms.insert(participant.room_id);
+            order.entry(participant.user_id).or_default().push(participant.room_id);
         }
-        let found = self.participants.find(doc! {"roomId": {"$in": &order}}).sort(doc! {"joinedAt": 1, "userId": 1});
+        if rooms.is_empty() {
+            return Ok(vec![Vec::new(); users.len()]);
+        }
+        let rooms: Vec<ObjectId> = rooms.into_iter().collect();
+        let found = self.participants.find(doc! {"roomId": {"$in": rooms}}).sort(doc! {"joinedAt": 1, "userId": 1});
         let mut members: HashMap<ObjectId, Vec<String>> = HashMap::new();
         let mut found = found.await?;
         while let Some(participant) = found.try_next().await? {
             members.entry(participant.room_id).or_default().push(participant.user_id);
         }
-        // Who has left a room meanwhile doesn't have it.
-        Ok(order.iter().filter_map(|id| Some((id.to_hex(), members.remove(id)?))).collect())
+        let of = |user: &String| {
+            let rooms = order.get(user).into_iter().flatten();
+            // A room that everybody has left meanwhile has no members.
+            rooms.filter_map(|id| Some((id.to_hex(), members.get(id)?.clone()))).collect()
+        };
+        Ok(users.iter().map(of).collect())
     }
 
     pub(super) async fn list_members(&self, filter: Document, page: Page) -> Result<(Vec<Member>, u64)> {
