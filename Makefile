@@ -66,6 +66,6 @@ release: ## Build what a release consists of into dist/: binaries, images, chart
 down: ## Delete the kind cluster
 	scripts/down
 
-bench: ## Measure the services, then the operator, and print the figures (30 minutes; parts: bench/run [operator] --help)
+bench: ## Measure the services, then the operator, print the figures and draw them (30 minutes; parts: bench/run [operator] --help)
 	bench/run
 	bench/run operator

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::{
     Exit,
-    cluster::{Cluster, ClusterArgs},
-    output::{OutputArgs, Progress},
+    cluster::Cluster,
+    output::Progress,
     status::view::{View, namespace_option},
-    wait::{WaitArgs, until},
+    wait::{ChangeArgs, until},
 };
 
 /// Field manager of what the command changes.
@@ -32,18 +32,6 @@ pub(crate) struct SuspendArgs {
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
     change: ChangeArgs,
-}
-
-#[derive(clap::Args)]
-struct ChangeArgs {
-    /// The instance
-    name: String,
-    #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
 }
 
 /// Runs `suspend`.

@@ -17,11 +17,11 @@ use serde_json::json;
 
 use crate::{
     Exit,
-    cluster::{Cluster, ClusterArgs},
-    output::{OutputArgs, Progress},
+    cluster::Cluster,
+    output::Progress,
     power::CLI,
     status::view::{View, namespace_option},
-    wait::{LOOK_EVERY, WaitArgs, seconds},
+    wait::{ChangeArgs, LOOK_EVERY, seconds},
 };
 
 /// The operator looks at the pods right after it has changed the key that signs; so long the instance must stay ready
@@ -38,18 +38,12 @@ const SETTLED: Duration = Duration::from_secs(2);
   aetherconnect rotate-keys chat -n team-a
   aetherconnect rotate-keys chat --wait      comes back when the new key signs")]
 pub(crate) struct RotateArgs {
-    /// The instance
-    name: String,
     #[command(flatten)]
-    wait: WaitArgs,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    change: ChangeArgs,
 }
 
 /// Runs the command.
-pub(crate) async fn run(args: RotateArgs) -> anyhow::Result<Exit> {
+pub(crate) async fn run(RotateArgs { change: args }: RotateArgs) -> anyhow::Result<Exit> {
     let name = &args.name;
     let progress = Progress::start("asking the cluster");
     let cluster = args.cluster.connect().await?;

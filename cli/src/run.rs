@@ -12,7 +12,7 @@ use aether_operator::api::{AetherConnect, AetherConnectSpec, Environment, parse}
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::data::DataDir;
+use crate::{data::DataDir, output::print};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -110,7 +110,7 @@ async fn serve(name: &str, env: &Env, data: &DataDir, started: Instant) -> anyho
     };
     tokio::time::timeout(START_LIMIT, ready).await.context("not ready after 30 seconds; the log above says why")?;
     let playground = env.flag("PLAYGROUND_ENABLED", false)?;
-    announce(name, gateway.port, playground, data, started.elapsed());
+    announce(name, gateway.port, playground, data, started.elapsed())?;
 
     let (auth, message, gateway) = tokio::join!(
         ended("auth", auth.stopped(), [&stop]),
@@ -118,8 +118,7 @@ async fn serve(name: &str, env: &Env, data: &DataDir, started: Instant) -> anyho
         ended("gateway", gateway.stopped(), [&stop, &stop_message]),
     );
     auth.and(message).and(gateway)?;
-    println!("Stopped. Data is kept in {}", data.path().display());
-    Ok(())
+    print(&format!("Stopped. Data is kept in {}\n", data.path().display()))
 }
 
 fn local(port: u16) -> String {
@@ -137,10 +136,10 @@ async fn ended<const N: usize>(
     result
 }
 
-fn announce(name: &str, port: u16, playground: bool, data: &DataDir, took: Duration) {
+fn announce(name: &str, port: u16, playground: bool, data: &DataDir, took: Duration) -> anyhow::Result<()> {
     let url = format!("http://localhost:{port}");
     let first = if playground { "playground" } else { "api/docs" };
-    println!(
+    print(&format!(
         r#"
 AetherConnect "{name}" is ready at {url} after {:.1} s.
 
@@ -154,5 +153,5 @@ AetherConnect "{name}" is ready at {url} after {:.1} s.
 "#,
         took.as_secs_f32(),
         data.path().display()
-    );
+    ))
 }

@@ -8,7 +8,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
 
-use crate::{cluster::Cluster, output::Progress, status::view::View};
+use crate::{
+    cluster::{Cluster, ClusterArgs},
+    output::{OutputArgs, Progress},
+    status::view::View,
+};
 
 /// How often the instance is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -22,6 +26,19 @@ pub(crate) struct WaitArgs {
     /// How long to wait at most
     #[arg(long, default_value = "5m", value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Duration,
+}
+
+/// What every command takes that changes one instance.
+#[derive(clap::Args)]
+pub(crate) struct ChangeArgs {
+    /// The instance
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// `90s`, `10m` or `1h30m`.

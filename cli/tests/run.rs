@@ -6,7 +6,7 @@ mod backend;
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use backend::{Backend, command};
@@ -121,4 +121,14 @@ fn a_second_ctrl_c_ends_it_at_once() {
     interrupt(backend.child.id());
     assert_eq!(backend.child.wait().unwrap().code(), Some(130));
     assert!(asked.elapsed() < std::time::Duration::from_secs(2));
+}
+
+#[test]
+fn it_ends_quietly_when_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }

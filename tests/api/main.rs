@@ -16,6 +16,7 @@ mod auth_tokens;
 mod auth_ws_token;
 mod balance;
 mod client;
+mod documented;
 mod guard;
 mod health;
 mod http;

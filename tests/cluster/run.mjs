@@ -5,6 +5,7 @@ import { check, summary } from "./lib/check.mjs";
 import { apply, instance, kubectl, waitReady } from "./lib/kube.mjs";
 import { broken } from "./suites/broken.mjs";
 import { chat } from "./suites/chat.mjs";
+import { commands } from "./suites/commands.mjs";
 import { faults } from "./suites/faults.mjs";
 import { isolation } from "./suites/isolation.mjs";
 import { changes, deletion, through } from "./suites/lifecycle.mjs";
@@ -38,6 +39,7 @@ await check("default/chat: the quickstart becomes Ready and answers", async () =
   await home.answers();
 });
 firstUsers = await chat(home, "default/chat");
+await commands(home, ...first);
 await check(`${namespace}/team: a second instance becomes Ready beside it`, () => waitReady(...second));
 await through(...second, 3000, async (api) => {
   secondUsers = await chat(api, second.join("/"));

@@ -7,6 +7,7 @@ pub mod error;
 pub mod grpc;
 pub mod guard;
 pub mod health;
+pub mod json;
 pub mod lines;
 pub mod logging;
 pub mod metrics;

@@ -3,8 +3,6 @@
 
 mod html;
 
-use std::collections::BTreeMap;
-
 use axum::{
     body::Bytes,
     extract::State,
@@ -16,6 +14,8 @@ use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
+
+use aether_common::json::sorted;
 
 use crate::{app::App, auth, health, rooms};
 
@@ -86,18 +86,6 @@ pub fn openapi_json() -> String {
 
 fn description() -> Value {
     sorted(serde_json::to_value(Api::openapi()).unwrap_or_default())
-}
-
-/// With every object's keys in order: whether the library keeps them so depends on what else is built with it.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
-        Value::Object(fields) => {
-            let fields: BTreeMap<String, Value> = fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            fields.into_iter().collect()
-        }
-        other => other,
-    }
 }
 
 const JSON: [(HeaderName, HeaderValue); 1] = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];

@@ -1,7 +1,6 @@
 //! What the socket is, as an AsyncAPI document made from the types of the events.
 
-use std::collections::BTreeMap;
-
+use aether_common::json::sorted;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -127,18 +126,6 @@ fn message(name: &str) -> Value {
 
 fn component(name: &str) -> Value {
     json!({"$ref": format!("#/components/messages/{name}")})
-}
-
-/// With every object's keys in order: whether the library keeps them so depends on what else is built with it.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
-        Value::Object(fields) => {
-            let fields: BTreeMap<String, Value> = fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            fields.into_iter().collect()
-        }
-        other => other,
-    }
 }
 
 #[cfg(test)]
