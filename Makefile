@@ -6,7 +6,7 @@ RESOURCE ?= examples/quickstart.yaml
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test faults fuzz lint deny generate images up e2e down bench release
+.PHONY: help run install test faults fuzz lint deny generate images up e2e upgrade down bench release
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -59,6 +59,9 @@ up: images ## Make a kind cluster with the operator and an example chat
 
 e2e: images ## Test the product on the kind cluster
 	scripts/e2e
+
+upgrade: ## Test the upgrade from the last release (FROM=ref) to this tree, on a kind cluster of its own
+	scripts/upgrade-test $(FROM)
 
 release: ## Build what a release consists of into dist/: binaries, images, chart, CRD, SBOM, checksums
 	scripts/release

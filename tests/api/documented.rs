@@ -218,3 +218,68 @@ fn what_is_installed_is_a_plugin_of_kubectl_and_completes_its_commands() {
     let help = shell(&format!("{}/kubectl-aetherconnect status --help", installed.display()), folder.path(), &[]);
     assert!(help.contains("Usage: kubectl aetherconnect status"), "{help}");
 }
+
+/// Names by which programs read variables: what stands behind the calls that do.
+fn variables(folder: &str, calls: &[&str]) -> BTreeSet<String> {
+    // Tests stand in files of their own, too.
+    let is_name = |name: &&str| {
+        name.contains('_') && !name.starts_with("TEST_") && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    };
+    let mut found = BTreeSet::new();
+    for text in sources(folder) {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for rest in calls.iter().flat_map(|call| code.split(call).skip(1)) {
+            let name = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            found.extend(name.filter(is_name).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_variable_that_a_program_reads_is_in_its_table_and_every_one_of_the_table_is_read() {
+    let calls = [".get(", ".parse(", ".flag(", ".list(", ".secret(", ".text(", "env, ", "std::env::var(", "env = "];
+    let table = read("README.md");
+    let services = variables("services", &calls);
+    assert!(services.len() > 20, "{services:?}");
+    for name in &services {
+        // Those of OpenTelemetry's own are named there together.
+        let known = name.starts_with("OTEL_") || table.contains(&format!("`{name}`"));
+        assert!(known, "README.md's table has no {name}");
+    }
+    let documented = table.lines().filter(|line| line.starts_with("| `") && line.matches(" | ").count() > 2);
+    let code = sources("services").concat();
+    let mut count = 0;
+    for name in documented.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)) {
+        assert!(code.contains(&format!("\"{name}\"")), "README.md's table has {name}, which no service reads");
+        count += 1;
+    }
+    assert!(count > 30, "{count}");
+    let operators = variables("operator/src", &["get(", "or(", "env::var("]);
+    let table = read("operator/README.md");
+    assert!(operators.len() > 10, "{operators:?}");
+    for name in operators {
+        assert!(table.contains(&format!("`{name}`")), "operator/README.md's table has no {name}");
+    }
+    let cli = variables("cli/src", &["env = "]);
+    let told = read("docs/cli.md");
+    for name in cli {
+        assert!(told.contains(&format!("`{name}`")), "docs/cli.md says nothing of {name}");
+    }
+}
+
+/// All files of a folder and those in it.
+fn sources(folder: &str) -> Vec<String> {
+    let (mut texts, mut folders) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                texts.push(std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    texts
+}

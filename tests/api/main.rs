@@ -39,6 +39,7 @@ mod socket;
 mod stores;
 mod tls;
 mod traces;
+mod upgrade;
 
 use aether_tests::{Api, Options, Stack};
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
 // Every pod of an instance is killed once while people talk: nothing acknowledged is lost, and nothing is there twice.
 import assert from "node:assert/strict";
-import { check, pause, until } from "../lib/check.mjs";
+import { check, until } from "../lib/check.mjs";
 import { Faithful } from "../lib/chat.mjs";
+import { Flow } from "../lib/flow.mjs";
 import { kubectl, pods, podIsReady, waitReady } from "../lib/kube.mjs";
 
 const stores = new Set(["postgres", "mongodb", "redis"]);
@@ -95,43 +96,4 @@ async function settled(namespace, name) {
 function kill(namespace, pod, component) {
   const how = stores.has(component) ? ["--now"] : ["--grace-period=0", "--force"];
   return kubectl("-n", namespace, "delete", "pod", pod.metadata.name, "--wait=false", ...how);
-}
-
-/** Each of some people says one thing after another, and each thing until it is acknowledged. */
-class Flow {
-  constructor(speakers) {
-    this.speakers = speakers;
-    this.acknowledged = [];
-  }
-
-  start() {
-    this.running = this.speakers.map((speaker) => this.#speak(speaker));
-    // Looked at by stop(); until then a failure must not end the process.
-    for (const one of this.running) one.catch(() => {});
-  }
-
-  async #speak(speaker) {
-    for (let n = 1; !this.stopped; n += 1) {
-      const content = `${speaker.user.username} says ${n}`;
-      const { id, seq } = await speaker.sendUntilAcknowledged(content, `n-${n}`, Date.now() + 150_000);
-      this.acknowledged.push({ id, seq, content, userId: speaker.user.id });
-      await pause(40);
-    }
-  }
-
-  /** Waits until each speaker got `count` more acknowledgements. */
-  async moves(count) {
-    const by = () =>
-      this.speakers.map(({ user }) => this.acknowledged.filter(({ userId }) => userId === user.id).length);
-    const before = by();
-    await until(`${count} more messages of each speaker`, () => by().every((now, i) => now >= before[i] + count), {
-      timeout: 90_000,
-    });
-  }
-
-  async stop() {
-    this.stopped = true;
-    await Promise.all(this.running);
-    return this.acknowledged;
-  }
 }

@@ -66,6 +66,7 @@ macro_rules! conformance {
 
 mod cost;
 mod rooms;
+mod upgrade;
 
 conformance![
     migrating_twice_changes_nothing,
