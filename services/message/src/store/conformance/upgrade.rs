@@ -33,7 +33,7 @@ async fn rooms_members_and_messages_of_the_first_release_are_read_and_numbers_go
     let room = store.room_by_name("project x").await.unwrap().unwrap().id;
     assert_eq!(store.owner(&room).await.unwrap().as_deref(), Some("1"));
     assert_eq!(store.members(&room, Page::ALL).await.unwrap().1, 2);
-    assert_eq!(store.rooms_of("2").await.unwrap().len(), 2);
+    assert_eq!(store.rooms_of(&["2".to_owned()]).await.unwrap()[0].len(), 2);
     let (messages, total) = store.history(&room, Page::ALL).await.unwrap();
     assert_eq!((messages.iter().map(|m| m.seq).collect::<Vec<_>>(), total), (vec![1, 2, 3], 3));
     let resent = store.find_sent(&room, "4", &ClientId::new(Some("temp-2"))).await.unwrap().unwrap();
