@@ -25,7 +25,8 @@ impl Laptop {
         let mut process = Process::start("aetherconnect run", command, &data.with_extension("log"));
         eventually_sync("aetherconnect run to be ready", Duration::from_secs(60), || {
             process.assert_alive();
-            http_status(metrics, "/readyz") == Some(200)
+            // It says so a moment after it is.
+            http_status(metrics, "/readyz") == Some(200) && process.log_text().contains("Ctrl-C")
         });
         Self { url: format!("http://127.0.0.1:{gateway}"), process }
     }
