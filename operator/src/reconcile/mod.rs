@@ -6,6 +6,7 @@ pub mod compare;
 pub mod credentials;
 pub mod events;
 pub mod facts;
+pub mod look;
 pub mod ownership;
 pub mod pace;
 pub mod plan;
@@ -159,7 +160,7 @@ impl Reconciler {
 
         let (pending, held_up) = hold(&resource, &instance, &observed, waits);
         let (facts, result) = match pending.is_some() || resource.spec.paused {
-            true => (steps::look(&instance, &observed), Ok(())),
+            true => (look::look(&instance, &observed), Ok(())),
             false => self.bring_forward(&cluster, &mut instance, &previous, &mut observed).await,
         };
         let rotated = match (&result, &held_up) {
@@ -241,7 +242,7 @@ impl Reconciler {
             }
         }
         // Nothing is touched until the Secrets are right: what runs goes on running.
-        let mut facts = steps::look(instance, observed);
+        let mut facts = look::look(instance, observed);
         facts::note(&mut facts, problems);
         (facts, Ok(()))
     }
@@ -295,7 +296,7 @@ fn stopped(
     condition: Condition,
     error: Error,
 ) -> (Facts, Result<(), Error>) {
-    let mut facts = steps::look(instance, observed);
+    let mut facts = look::look(instance, observed);
     facts::note(&mut facts, vec![apply::problem(condition, &error)]);
     (facts, Err(error))
 }

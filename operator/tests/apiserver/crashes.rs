@@ -3,8 +3,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use aether_operator::reconcile::rotation::REQUEST;
 use futures::{StreamExt, stream};
 use http::Method;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, is_long};
@@ -14,6 +16,9 @@ const AT_ONCE: usize = 6;
 /// No scenario has more writes.
 const MOST: usize = 80;
 
+/// The Secret with the keys that sign.
+const KEYS: &str = "chat-jwt";
+
 /// What somebody does, and in what the operator is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Scenario {
@@ -21,6 +26,7 @@ enum Scenario {
     Change,
     Upgrade,
     Rotation,
+    Keys,
     Policy,
 }
 
@@ -40,7 +46,7 @@ impl Scenario {
                 self.secrets(stage, 'a').await;
                 EXTERNAL
             }
-            Self::Policy => "{}",
+            Self::Keys | Self::Policy => "{}",
         };
         world.apply("chat", first).await;
         let operator = stage.operator();
@@ -65,6 +71,11 @@ impl Scenario {
             Self::Change => "{redis: {disabled: true}, gateway: {replicas: 2, port: 8000}}",
             Self::Upgrade => "{version: 2.0.0}",
             Self::Rotation => return self.secrets(stage, 'b').await,
+            Self::Keys => {
+                let patch = Patch::Merge(json!({"metadata": {"annotations": {REQUEST: "now"}}}));
+                stage.world.resources().patch("chat", &PatchParams::default(), &patch).await.unwrap();
+                return;
+            }
             Self::Policy => "{deletionPolicy: Delete}",
         };
         stage.world.apply("chat", spec).await;
@@ -76,6 +87,7 @@ async fn run(scenario: Scenario, stop_after: usize, wanted: &BTreeMap<String, Va
     let stage = Stage::new().await;
     scenario.prepare(&stage).await;
     stage.proxy.take_calls();
+    let first = stage.contents().await;
     scenario.act(&stage).await;
     stage.proxy.stop_after(stop_after);
     let operator = stage.operator();
@@ -94,12 +106,26 @@ async fn run(scenario: Scenario, stop_after: usize, wanted: &BTreeMap<String, Va
     stage.reaches("chat", wanted).await;
     drop(operator);
     let after = stage.contents().await;
-    for (name, contents) in &before {
+    if scenario == Scenario::Keys {
+        rotated_once(&first[KEYS], &before[KEYS], &after[KEYS]);
+    }
+    for (name, contents) in before.iter().filter(|(name, _)| scenario != Scenario::Keys || *name != KEYS) {
         assert!(after.get(name).is_none_or(|now| now == contents), "{scenario:?} {stop_after}: Secret {name} differs");
     }
     let (had, has) = (generated(&before), generated(&after));
     assert!(creations(&stage) <= has.saturating_sub(had), "{scenario:?} {stop_after}: a Secret was made twice");
     Some(stop_after)
+}
+
+/// The old keys are still accepted, and the new ones are those that were made before the interruption, if any were.
+fn rotated_once(first: &Value, before: &Value, after: &Value) {
+    for key in ["JWT_SECRET", "JWT_WS_SECRET"] {
+        let other = format!("{key}_PREVIOUS");
+        assert_eq!(after[&other], first[key]);
+        let known = [&before[key], &before[&other]];
+        assert!(before[&other].is_null() || known.contains(&&after[key]), "another {key} was made: {before} {after}");
+        assert_ne!(after[key], first[key]);
+    }
 }
 
 fn generated(contents: &BTreeMap<String, Value>) -> usize {
@@ -147,6 +173,11 @@ async fn an_upgrade_survives_an_end_after_any_write() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_secrets_survives_an_end_after_any_write() {
     every_write(Scenario::Rotation).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_of_keys_survives_an_end_after_any_write() {
+    every_write(Scenario::Keys).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -141,7 +141,9 @@ impl Stage {
         for secret in secrets {
             let keys: Vec<_> = secret.data.iter().flatten().map(|(key, _)| key.clone()).collect();
             let owned = secret.metadata.owner_references.is_some_and(|owners| !owners.is_empty());
-            let shape = json!({"keys": keys, "owned": owned, "labels": secret.metadata.labels});
+            let notes = secret.metadata.annotations.unwrap_or_default();
+            let phase = notes.get("aetherconnect.io/rotation-phase");
+            let shape = json!({"keys": keys, "owned": owned, "labels": secret.metadata.labels, "phase": phase});
             state.insert(format!("Secret {}", secret.metadata.name.unwrap()), shape);
         }
         let status = self.world.resource(name).await.status.unwrap_or_default();
