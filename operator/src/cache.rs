@@ -274,7 +274,10 @@ impl Cache {
         let near = objects.range(from..).take_while(|((its, name), _)| its == namespace && name.starts_with(instance));
         let near =
             near.filter(|((_, name), _)| name.len() == instance.len() || name[instance.len()..].starts_with('-'));
-        near.filter_map(|(_, kept)| serde_json::from_str(&kept.text.as_ref()?.text()?).ok()).collect()
+        let texts: Vec<_> = near.filter_map(|(_, kept)| kept.text.clone()).collect();
+        // Others needn't wait while these are unpacked and parsed.
+        drop(inner);
+        texts.iter().filter_map(|text| serde_json::from_str(&text.text()?).ok()).collect()
     }
 
     /// How many resources there are that are not ready, and that are.

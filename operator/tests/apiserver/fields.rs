@@ -14,7 +14,7 @@ use crate::stage::{Stage, is_long};
 /// How many fields are tried at a time.
 const AT_ONCE: usize = 8;
 /// How many are tried in the short form; `FAULTS=long` tries all.
-const SHORT: usize = 24;
+const SHORT: usize = 60;
 /// No value in a list or map is deeper than this.
 const DEEPEST: usize = 6;
 const LONGEST: Duration = Duration::from_secs(90);
