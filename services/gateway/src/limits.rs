@@ -133,6 +133,7 @@ pub(crate) enum Admitted {
 }
 
 /// Counts a request of a client; the answer is 429 beyond a limit.
+#[allow(clippy::result_large_err)] // a refusal is what the client gets, and goes nowhere else
 pub(crate) fn admit(app: &App, context: &Context, request: &Request) -> Result<Admitted, Response> {
     let (path, now) = (request.uri().path(), Instant::now());
     let socket = routes::is_socket(path);
