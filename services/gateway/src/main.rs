@@ -7,7 +7,7 @@ use aether_gateway::{Config, openapi_json, start};
 
 /// Requests and messages are made of many small pieces, which it hands out quicker than the C library does.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

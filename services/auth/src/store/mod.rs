@@ -247,7 +247,7 @@ pub(crate) fn key(name: &str) -> String {
 }
 
 /// The user of each session, where it is the one that was named.
-fn each_its_own(sessions: &[(String, i64)], found: HashMap<String, User>) -> Vec<Option<User>> {
+fn each_its_own(sessions: &[(String, i64)], found: &HashMap<String, User>) -> Vec<Option<User>> {
     let user = |(session, id): &(String, i64)| found.get(session).filter(|user| user.id == *id).cloned();
     sessions.iter().map(user).collect()
 }

@@ -216,7 +216,7 @@ impl Store for Postgres {
         let rows = by(db.deadline, query.fetch_all(db.get())).await?;
         db.end();
         let found = rows.iter().map(|row| Ok((row.try_get("session")?, user(row)?)));
-        Ok(each_its_own(sessions, found.collect::<Result<_, sqlx::Error>>()?))
+        Ok(each_its_own(sessions, &found.collect::<Result<_, sqlx::Error>>()?))
     }
 
     async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError> {

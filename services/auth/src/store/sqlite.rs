@@ -171,7 +171,7 @@ impl Store for Sqlite {
         let query = query.bind(serde_json::json!(ids).to_string()).bind(now.timestamp_micros());
         let rows = by(deadline(), query.fetch_all(&self.pool)).await?;
         let found = rows.iter().map(|row| Ok((row.try_get("session")?, user(row)?)));
-        Ok(each_its_own(sessions, found.collect::<Result<_, sqlx::Error>>()?))
+        Ok(each_its_own(sessions, &found.collect::<Result<_, sqlx::Error>>()?))
     }
 
     async fn users(&self, ids: &[i64], usernames: &[String]) -> Result<Vec<User>, StoreError> {
