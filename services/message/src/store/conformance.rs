@@ -191,7 +191,7 @@ async fn an_insert_stops_at_the_first_client_id_that_is_taken(store: Arc<dyn Sto
 async fn of_rooms_that_store_at_once_each_stops_at_its_own_collision(store: Arc<dyn Store>) {
     let rooms = join_all((0..60).map(|_| new_room(store.as_ref()))).await;
     // In every third room number 3 is taken, and in every fifth number 1.
-    let taken = |place: usize| if place % 5 == 0 { Some(1) } else { (place % 3 == 0).then_some(3) };
+    let taken = |place: usize| if place.is_multiple_of(5) { Some(1) } else { place.is_multiple_of(3).then_some(3) };
     for (place, room) in rooms.iter().enumerate() {
         if let Some(seq) = taken(place) {
             store.insert(&numbered(&room.id, [seq])).await.unwrap();
