@@ -81,8 +81,8 @@ async function logs(shell, api, label, name) {
 
 async function imported(shell, api, label, command) {
   await check(`${label}: an earlier backend's users come with their passwords, rooms and messages, and twice is once`, async () => {
-    // Names of this run, and no room that people write in already.
-    const mark = (text) => text.replaceAll(/\b(ada|grace|bob)\b/gi, (person) => `${person}_${api.suffix}`).replaceAll("project x", `x ${api.suffix}`);
+    // Names that nobody has here, and no room that people write in already.
+    const mark = (text) => text.replaceAll(/\b(ada|grace|bob)\b/gi, (person) => `${person}_old_${api.suffix}`).replaceAll("project x", `x ${api.suffix}`);
     const lines = (file) => readFileSync(new URL(`cli/tests/export/${file}.jsonl`, root), "utf8").split("\n");
     const ids = (text) => text.replaceAll("635a5e3b8bb9e8b3", `635a5e3b${api.suffix}`);
     for (const file of ["users", "rooms", "members", "messages"]) {
@@ -92,7 +92,7 @@ async function imported(shell, api, label, command) {
       shell.write(`${file}.jsonl`, ids(mark(own.join("\n"))).replaceAll("8f0d0a3e", api.suffix));
     }
     says(await succeeds(shell, command), /^Imported 3 users, 2 rooms and 2 messages/);
-    const email = `ada_${api.suffix}@example.com`;
+    const email = `ada_old_${api.suffix}@example.com`;
     const { status, body } = await api.call("POST", "/api/auth/login", { body: { email, password } });
     assert.equal(status, 200, JSON.stringify(body));
     const history = await api.history({ token: body.accessToken }, `x ${api.suffix}`);
