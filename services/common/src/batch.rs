@@ -76,6 +76,8 @@ impl<Q, A> Batches<Q, A> {
 
     fn next(&self) -> Option<(Vec<Q>, Vec<Asker<A>>)> {
         let mut state = lock(&self.state);
+        // After an outage most of those who wait have given up.
+        state.questions.retain(|(_, asker)| !asker.is_closed());
         if state.questions.is_empty() {
             state.running -= 1;
             return None;
@@ -299,6 +301,8 @@ mod tests {
         }
         store.let_pass(10);
         assert_eq!(batch.ask(5).await.unwrap(), 25);
+        let asked = store.batches().concat();
+        assert_eq!(asked, [0, 1, 5], "what was not on its way yet is nobody's question any more");
     }
 
     #[tokio::test]
