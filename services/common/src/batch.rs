@@ -7,13 +7,13 @@ use std::{
     hash::Hash,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use futures::FutureExt as _;
 use tokio::sync::oneshot;
 
-use crate::Error;
+use crate::{Error, lock};
 
 /// The most questions that are asked together.
 const MOST: usize = 64;
@@ -163,11 +163,6 @@ impl<Q, A> Clone for Shared<Q, A> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
-}
-
-fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing under these locks can leave the state half-changed.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A panic is one batch's failure, not the end of all that wait.

@@ -1,5 +1,7 @@
 //! What two or more of the services share.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub mod batch;
 pub mod client;
 pub mod env;
@@ -22,3 +24,8 @@ pub mod tokens;
 pub use env::Env;
 pub use error::{Code, Error};
 pub use secret::Secret;
+
+/// Takes a lock under which nothing can leave the state half-changed.
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    sync::{Arc, Mutex, Once},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use jsonwebtoken::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Env, Secret, env::ConfigError};
+use crate::{Env, Secret, env::ConfigError, lock};
 
 /// How long an access token and its session live.
 pub const ACCESS_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -219,11 +219,6 @@ impl Inner {
         }
         Ok(claims)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing under this lock can leave the map half-changed.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// HMAC-SHA256 by `ring`, which the TLS stack brings anyway: the library's own choices pull in RSA and curves.
