@@ -55,6 +55,24 @@ export async function protection(namespace, name) {
   });
 }
 
+/**
+ * Ends a rotation of an earlier run, whose old key would be accepted for 30 days yet: until then no other one begins. Its
+ * tokens are none of this run's.
+ */
+async function settled(namespace, name) {
+  const phase = async () => (await get(namespace, "secret", `${name}-jwt`)).metadata.annotations?.["aetherconnect.io/rotation-phase"];
+  const rotation = (value) =>
+    kubectl("-n", namespace, "patch", "ac", name, "--type=merge", "-p", JSON.stringify({ spec: { jwt: { rotation: value } } }));
+  // A request that nobody has answered would begin another one.
+  await kubectl("-n", namespace, "annotate", "ac", name, "aetherconnect.io/rotate-keys-");
+  if (await phase()) {
+    await rotation({ overlap: "1s" });
+    await until("the rotation of an earlier run is over", async () => !(await phase()), { timeout: 180_000, every: 1000 });
+  }
+  await rotation(null);
+  await waitReady(namespace, name);
+}
+
 const keyOf = (token) => JSON.parse(Buffer.from(token.split(".")[0], "base64url")).kid;
 
 /** `user` belongs to the instance behind `api`. */
@@ -64,6 +82,7 @@ export async function rotation(api, user, namespace, name) {
       const { status, body } = await api.login(user);
       return status === 200 && body.accessToken;
     });
+    await settled(namespace, name);
     const old = await login();
     const refused = [];
     let asked = 0;
