@@ -9,11 +9,13 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{Error, apply, cluster::Cluster, facts::Problem, prune, read, read::Observed, resource, rollout, validate};
+use super::{
+    Error, apply, cluster::Cluster, facts::Problem, prune, read, read::Observed, resource, rollout, validate, yaml,
+};
 use crate::{
     api::{AetherConnect, PlanStatus},
     config::Defaults,
-    resources::{Child, Children, Hashes, Instance, Kind, StorePorts, hash, secrets::Generated},
+    resources::{CONFIG_HASH, Child, Children, Hashes, Instance, Kind, StorePorts, hash, secrets::Generated},
 };
 
 /// On a resource, with the value `true`: changes wait until they are approved.
@@ -256,30 +258,51 @@ pub fn render(wanted: &AetherConnect, defaults: &Defaults) -> Result<String, ser
 
 /// The plan that waits for approval, if there is one that isn't approved and would change something.
 pub fn pending(instance: &Instance<'_>, observed: &Observed, approved: Option<&str>) -> Option<PlanStatus> {
-    let id = id(instance);
-    if approved == Some(id.as_str()) {
-        return None;
-    }
     let (mut instance, mut observed) = (instance.clone(), observed.clone());
     let secrets = generate(&instance, &mut observed);
     if let Ok(checked) = validate::secrets(&instance, &observed) {
         (instance.hashes, instance.store_ports) = (checked.hashes, checked.ports);
     }
+    let children = Children::of(&instance);
+    let id = id(&children);
+    if approved == Some(id.as_str()) {
+        return None;
+    }
     let mut changes: Vec<_> = secrets.iter().map(|change| format!("create Secret {}", change.name)).collect();
-    changes.extend(differences(&instance, &observed));
+    changes.extend(differences(&instance, &observed, &children));
     (!changes.is_empty()).then_some(PlanStatus { id, changes })
 }
 
 /// Stays the same until the resource or the operator wants something else; what Secrets hold doesn't count.
-fn id(instance: &Instance<'_>) -> String {
-    let instance = Instance { hashes: Hashes::default(), store_ports: StorePorts::default(), ..instance.clone() };
-    let bodies: Vec<_> = Children::of(&instance).all().map(|child| child.body.to_string()).collect();
+fn id(children: &Children) -> String {
+    let bodies: Vec<_> = children.all().map(|child| without_secrets(child).to_string()).collect();
     hash(bodies.iter().map(String::as_str))
 }
 
+/// A child without what it has from the Secrets' contents.
+fn without_secrets(child: &Child) -> Value {
+    let mut body = child.body.clone();
+    match child.kind {
+        // Named from the stores' addresses, and from images that it names itself.
+        Kind::Job => body["metadata"]["name"] = Value::Null,
+        Kind::NetworkPolicy => {
+            // Whither these lead is unknown: the ports are those of the stores' URIs.
+            let anywhere = body["spec"]["egress"].as_array_mut().into_iter().flatten();
+            for rule in anywhere.filter(|rule| rule["to"].is_null()) {
+                rule["ports"] = Value::Null;
+            }
+        }
+        _ => {
+            if let Some(Value::Object(notes)) = body.pointer_mut("/spec/template/metadata/annotations") {
+                notes.remove(CONFIG_HASH);
+            }
+        }
+    }
+    body
+}
+
 /// A line for each object that isn't as it should be.
-fn differences(instance: &Instance<'_>, observed: &Observed) -> Vec<String> {
-    let children = Children::of(instance);
+fn differences(instance: &Instance<'_>, observed: &Observed, children: &Children) -> Vec<String> {
     let changed = children.all().filter(|child| !observed.unknown_kinds.contains(&child.kind)).filter_map(|child| {
         let verb = match observed.children.get(&(child.kind, child.name.clone())) {
             None => "create",
@@ -289,7 +312,38 @@ fn differences(instance: &Instance<'_>, observed: &Observed) -> Vec<String> {
         Some(format!("{verb} {:?} {}", child.kind, child.name))
     });
     let mut lines: Vec<_> = changed.collect();
-    let gone = deletions(instance, observed, &children);
+    let gone = deletions(instance, observed, children);
     lines.extend(gone.iter().map(|change| format!("delete {} {}", change.kind, change.name)));
     lines
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn id_of(yaml: &str, secrets: &str, port: u16) -> String {
+        let (spec, text) = (serde_yaml::from_str(yaml).unwrap(), || secrets.to_owned());
+        id(&Children::of(&Instance {
+            name: "chat",
+            namespace: "team",
+            uid: "u-1",
+            spec: &spec,
+            defaults: &Defaults::default(),
+            version: "1.0.0".into(),
+            hashes: Hashes { auth: text(), message: text(), gateway: text(), redis: text(), stores: text() },
+            store_ports: StorePorts { postgres: vec![port], mongodb: vec![port], redis: vec![port] },
+        }))
+    }
+
+    #[test]
+    fn an_approval_holds_for_other_secrets_and_not_for_another_resource() {
+        let external = "{external: {secretRef: {name: db, key: uri}}}";
+        let everywhere = format!("{{postgres: {external}, mongodb: {external}, redis: {external}}}");
+        for yaml in ["{}", &everywhere] {
+            let before = id_of(yaml, "a", 1);
+            assert_eq!(before, id_of(yaml, "b", 2), "{yaml}");
+            assert_ne!(before, id_of(&yaml.replacen('{', "{gateway: {replicas: 4}, ", 1), "a", 1), "{yaml}");
+        }
+    }
 }
