@@ -17,6 +17,7 @@ pub mod rotation;
 pub mod status;
 pub mod steps;
 pub mod validate;
+mod yaml;
 
 use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 

@@ -253,7 +253,7 @@ pub fn render(wanted: &AetherConnect, defaults: &Defaults) -> Result<String, ser
     }
     let children = Children::of(&instance);
     let objects = secrets.into_iter().filter_map(|change| change.after).chain(children.all().map(|c| c.body.clone()));
-    objects.map(|object| Ok(format!("---\n{}", serde_yaml::to_string(&object)?))).collect()
+    objects.map(|object| yaml::document(&object)).collect()
 }
 
 /// The plan that waits for approval, if there is one that isn't approved and would change something.
