@@ -8,7 +8,10 @@ use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::Job,
-    core::v1::{Secret, Service, ServiceAccount},
+    core::v1::{
+        LocalObjectReference, PodSecurityContext, ResourceRequirements, Secret, SecretKeySelector, Service,
+        ServiceAccount,
+    },
     networking::v1::{Ingress, NetworkPolicy},
     policy::v1::PodDisruptionBudget,
 };
@@ -114,6 +117,19 @@ fn every_field_is_one_that_the_api_server_knows() {
             }
         });
     }
+}
+
+/// The rest of it is checked against a definition of our own, as its own is in no package registry.
+#[test]
+fn what_the_redis_operator_hands_on_to_pods_is_what_kubernetes_knows() {
+    let redis = "{replication: {resources: {requests: {cpu: 1}, limits: {memory: 1Gi}}}}";
+    with(&format!("{{image: {{pullSecrets: [{{name: pull}}]}}, redis: {redis}}}"), |instance| {
+        let spec = &find(&Children::of(instance), Kind::RedisReplication, "chat-redis")["spec"];
+        survives::<PodSecurityContext>(&spec["podSecurityContext"]);
+        survives::<ResourceRequirements>(&spec["kubernetesConfig"]["resources"]);
+        survives::<Vec<LocalObjectReference>>(&spec["kubernetesConfig"]["imagePullSecrets"]);
+        survives::<SecretKeySelector>(&spec["kubernetesConfig"]["redisSecret"]);
+    });
 }
 
 #[test]
