@@ -15,6 +15,7 @@ mod fleet;
 mod idle;
 mod leader;
 mod lifecycle;
+mod linter;
 mod permissions;
 mod pictures;
 mod plan;
