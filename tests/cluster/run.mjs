@@ -2,6 +2,7 @@
 // the instance `chat` of examples/quickstart.yaml in the namespace `default` answers there.
 import { Api } from "./lib/api.mjs";
 import { check, summary } from "./lib/check.mjs";
+import { startIssuer } from "./lib/issuer.mjs";
 import { apply, instance, kubectl, waitReady } from "./lib/kube.mjs";
 import { broken } from "./suites/broken.mjs";
 import { chat } from "./suites/chat.mjs";
@@ -10,10 +11,12 @@ import { faults } from "./suites/faults.mjs";
 import { isolation } from "./suites/isolation.mjs";
 import { changes, deletion, through } from "./suites/lifecycle.mjs";
 import { network, protection, rotation } from "./suites/policies.mjs";
+import { sealed, wanted } from "./suites/tls.mjs";
 
 const namespace = "aether-e2e";
 const first = ["default", "chat"];
 const second = [namespace, "team"];
+const third = [namespace, "sealed"];
 const started = Date.now();
 
 await kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s");
@@ -21,6 +24,8 @@ await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace }
 // The tests ask more often than the default limit of one address allows.
 const rateLimit = { max: 100_000 };
 await apply(instance(...second, { environment: "development", gateway: { rateLimit }, message: { replicas: 2 } }));
+const endIssuer = await startIssuer(namespace);
+await wanted(...third, rateLimit);
 await kubectl(
   "-n",
   "default",
@@ -48,6 +53,9 @@ await through(...second, 3000, async (api) => {
 await network(namespace, ...first);
 await protection(...first);
 await rotation(home, firstUsers.bob, ...first);
+await sealed(new Api(process.env.AETHER_TLS_URL), first, ...third);
+endIssuer();
+await kubectl("-n", namespace, "delete", "ac", third[1], "--wait=false");
 await broken(namespace, [first, second]);
 await faults(home, ...first);
 await changes(...second, secondUsers.bob);

@@ -80,8 +80,8 @@ export const podIsReady = (pod) =>
   !pod.metadata.deletionTimestamp &&
   pod.status.conditions?.some((one) => one.type === "Ready" && one.status === "True");
 
-/** Makes a Service reachable on this machine. Gives its URL and a function that ends it. */
-export function forward(namespace, service, port) {
+/** Makes a Service (`service/NAME`) or a pod (`pod/NAME`) reachable on this machine. Gives its URL and what ends it. */
+export function forward(namespace, place, port) {
   return new Promise((done, failed) => {
     const child = spawn("kubectl", [
       "--context",
@@ -89,7 +89,7 @@ export function forward(namespace, service, port) {
       "-n",
       namespace,
       "port-forward",
-      `service/${service}`,
+      place,
       `:${port}`,
     ]);
     let errors = "";

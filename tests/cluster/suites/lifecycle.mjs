@@ -9,7 +9,7 @@ const children = "deployments,statefulsets,services,serviceaccounts,jobs,pods,ne
 
 /** A port-forward for the time of `body` only: it doesn't survive the pod it leads to. */
 export async function through(namespace, name, port, body) {
-  const { url, end } = await forward(namespace, `${name}-gateway`, port);
+  const { url, end } = await forward(namespace, `service/${name}-gateway`, port);
   try {
     return await body(new Api(url));
   } finally {
