@@ -1,10 +1,13 @@
 //! gRPC between the services: channels, servers, and whose behalf a call is made on.
 
+mod bundle;
 mod calls;
 mod channel;
 mod gather;
+mod methods;
 mod replicas;
 mod targets;
+mod unbundle;
 
 use std::{convert::Infallible, future::Future, time::Duration};
 
@@ -27,6 +30,7 @@ use tower::Service;
 use self::{
     calls::{Calls, NoteCalls},
     gather::Gather,
+    unbundle::Unbundle,
 };
 pub use self::{channel::Channel, targets::Targets};
 use crate::{health::Health, tls::ServerTls};
@@ -152,6 +156,7 @@ where
         server = server.tls_config(tls.grpc().clone()).context("TLS_CERT_FILE, TLS_KEY_FILE or TLS_CLIENT_CA_FILE")?;
     }
     let served = server
+        .layer(Unbundle)
         .layer(NoteCalls(calls))
         .timeout(LONGEST)
         .max_concurrent_streams(MOST_CALLS)

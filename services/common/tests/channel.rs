@@ -1,9 +1,10 @@
-//! A channel before several replicas, one of which goes away.
+//! A channel before several replicas, one of which goes away: those that take bundles of calls, and those of before
+//! there were any.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, Ready, ready},
     net::Ipv4Addr,
     sync::{
         Arc,
@@ -15,9 +16,11 @@ use std::{
 
 use aether_common::{
     Env,
-    grpc::{Channel, DEADLINE, Targets},
+    grpc::{self, Channel, DEADLINE, Targets},
+    health::Health,
 };
 use http::{Request, Response};
+use prometheus::Registry;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +28,29 @@ use tonic::{Status, body::Body, server::NamedService, transport::Server};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::Service;
 
-/// A service that counts its calls.
+/// A service that is never called: health comes with every server.
+#[derive(Clone)]
+struct Nothing;
+
+impl NamedService for Nothing {
+    const NAME: &'static str = "test.Nothing";
+}
+
+impl Service<Request<Body>> for Nothing {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        ready(Ok(Status::unimplemented("nothing").into_http()))
+    }
+}
+
+/// Counts calls.
 #[derive(Clone)]
 struct Counting<S>(S, Arc<AtomicUsize>);
 
@@ -51,27 +76,45 @@ where
     }
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// As ours are.
+    TakesBundles,
+    /// As any other gRPC server.
+    Plain,
+}
+
 struct Replica {
     port: u16,
-    calls: Arc<AtomicUsize>,
+    calls: Box<dyn Fn() -> usize>,
     stop: CancellationToken,
     served: JoinHandle<()>,
 }
 
 impl Replica {
-    async fn start(port: u16) -> Self {
+    async fn start(kind: Kind, port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (calls, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
-        let service = Counting(tonic_health::server::health_reporter().1, Arc::clone(&calls));
-        let incoming = TcpListenerStream::new(listener);
-        let served = Server::builder().add_service(service);
-        let served = served.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-        Self { port, calls, stop, served: tokio::spawn(async move { served.await.unwrap() }) }
+        let stop = CancellationToken::new();
+        if kind == Kind::Plain {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let service = Counting(tonic_health::server::health_reporter().1, Arc::clone(&calls));
+            let served = Server::builder().add_service(service);
+            let incoming = TcpListenerStream::new(listener);
+            let served = served.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+            let served = tokio::spawn(async move { served.await.unwrap() });
+            return Self { port, calls: Box::new(move || calls.load(Ordering::SeqCst)), stop, served };
+        }
+        let (registry, health, end) = (Registry::new(), Health::new("test", &[], &[]), stop.clone());
+        let metrics = registry.clone();
+        let served = tokio::spawn(async move {
+            grpc::serve(listener, None, Nothing, health, &metrics, false, end).await.unwrap();
+        });
+        Self { port, calls: Box::new(move || handled(&registry)), stop, served }
     }
 
     fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+        (self.calls)()
     }
 
     async fn stop(self) {
@@ -98,10 +141,17 @@ async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
     }
 }
 
-async fn three() -> (Vec<Replica>, HealthClient<Channel>) {
+/// As the server's metrics tell.
+fn handled(registry: &Registry) -> usize {
+    let families = registry.gather();
+    let calls = families.iter().find(|family| family.name() == "grpc_server_handled_total");
+    calls.map_or(0, |calls| calls.get_metric().iter().map(|metric| metric.get_counter().get_value() as usize).sum())
+}
+
+async fn three(kind: Kind) -> (Vec<Replica>, HealthClient<Channel>) {
     let mut replicas = Vec::new();
     for _ in 0..3 {
-        replicas.push(Replica::start(0).await);
+        replicas.push(Replica::start(kind, 0).await);
     }
     let client = client(&replicas.iter().map(|replica| replica.port).collect::<Vec<_>>());
     until(|| async {
@@ -114,18 +164,29 @@ async fn three() -> (Vec<Replica>, HealthClient<Channel>) {
 
 #[tokio::test]
 async fn calls_go_to_all_replicas_in_turn() {
-    let (replicas, client) = three().await;
-    let before: Vec<usize> = replicas.iter().map(Replica::calls).collect();
-    for _ in 0..30 {
-        ask(&client).await.unwrap();
+    for kind in [Kind::TakesBundles, Kind::Plain] {
+        let (replicas, client) = three(kind).await;
+        let before: Vec<usize> = replicas.iter().map(Replica::calls).collect();
+        for _ in 0..30 {
+            ask(&client).await.unwrap();
+        }
+        let made = |(replica, before): (&Replica, usize)| replica.calls() - before;
+        assert_eq!(replicas.iter().zip(before).map(made).collect::<Vec<_>>(), [10, 10, 10]);
     }
-    let made: Vec<usize> = replicas.iter().zip(before).map(|(replica, before)| replica.calls() - before).collect();
-    assert_eq!(made, [10, 10, 10]);
 }
 
 #[tokio::test]
 async fn a_replica_that_leaves_under_load_costs_no_call_and_takes_part_again_when_it_is_back() {
-    let (mut replicas, client) = three().await;
+    leave_under_load(Kind::TakesBundles).await;
+}
+
+#[tokio::test]
+async fn so_it_is_with_replicas_that_take_no_bundles() {
+    leave_under_load(Kind::Plain).await;
+}
+
+async fn leave_under_load(kind: Kind) {
+    let (mut replicas, client) = three(kind).await;
     let stop = CancellationToken::new();
     let load = (0..20).map(|_| {
         let (client, stop) = (client.clone(), stop.clone());
@@ -143,7 +204,7 @@ async fn a_replica_that_leaves_under_load_costs_no_call_and_takes_part_again_whe
         let leaving = replicas.remove(0);
         let port = leaving.port;
         leaving.stop().await;
-        let back = Replica::start(port).await;
+        let back = Replica::start(kind, port).await;
         until(|| async { back.calls() > 100 }).await;
         replicas.push(back);
     }
@@ -156,7 +217,7 @@ async fn a_replica_that_leaves_under_load_costs_no_call_and_takes_part_again_whe
 #[tokio::test]
 async fn a_replica_that_hangs_is_left_alone_after_one_call() {
     let hung = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let good = Replica::start(0).await;
+    let good = Replica::start(Kind::TakesBundles, 0).await;
     let client = client(&[hung.local_addr().unwrap().port(), good.port]);
     // Connections are taken, and nothing is ever said.
     let (mut streams, start) = (Vec::new(), Instant::now());

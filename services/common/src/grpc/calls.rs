@@ -10,21 +10,19 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context as _;
 use http::{HeaderMap, Request, Response};
 use hyper::body::{Bytes, Frame, SizeHint};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field::Empty};
 
-use super::is_request_id;
+use super::{
+    is_request_id,
+    methods::{self, HEALTH},
+};
 use crate::{metrics::SECONDS, telemetry};
 
-/// Asked for by probes and callers, again and again.
-const HEALTH: &str = "grpc.health.v1.Health";
 /// The label of a call whose method there isn't: anybody may make one up, and labels must not grow with them.
 const UNKNOWN: &str = "unknown";
 
@@ -74,19 +72,9 @@ impl Calls {
             Arc::new(Method { kind, service: service.to_owned(), name: name.to_owned(), seconds })
         };
         let mut methods = HashMap::new();
-        for set in [aether_proto::DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET] {
-            for file in FileDescriptorSet::decode(set).context("the services' descriptors")?.file {
-                for service in &file.service {
-                    let full = format!("{}.{}", file.package(), service.name());
-                    if ![wanted, HEALTH].contains(&full.as_str()) {
-                        continue;
-                    }
-                    for rpc in &service.method {
-                        let kind = if rpc.server_streaming() { "server_stream" } else { "unary" };
-                        methods.insert(format!("/{full}/{}", rpc.name()), method(kind, &full, rpc.name()));
-                    }
-                }
-            }
+        for rpc in methods::all().iter().filter(|rpc| [wanted, HEALTH].contains(&rpc.service.as_str())) {
+            let kind = if rpc.streams { "server_stream" } else { "unary" };
+            methods.insert(rpc.path(), method(kind, &rpc.service, &rpc.name));
         }
         Ok(Arc::new(Self { methods, unknown: method("unary", UNKNOWN, UNKNOWN), handled }))
     }

@@ -12,7 +12,7 @@ use std::{
 
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::{body::Bytes, client::conn::http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     task::JoinHandle,
@@ -24,6 +24,7 @@ use tower::Service;
 
 use super::{
     DEADLINE,
+    bundle::Call,
     gather::Gather,
     replicas::{Failure, Replica, Replicas},
     targets::{Host, Targets},
@@ -37,9 +38,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// For so long a call waits for a replica to come back where there is none.
 const WAIT: Duration = Duration::from_millis(500);
-/// The call that every service answers.
-const PROBE: &str = "/grpc.health.v1.Health/Check";
-const EMPTY_MESSAGE: [u8; 5] = [0; 5];
 /// [`DEADLINE`] as gRPC writes it.
 const GRPC_TIMEOUT: HeaderValue = HeaderValue::from_static("2500m");
 
@@ -88,12 +86,12 @@ impl Service<Request<Body>> for Channel {
 async fn send(replicas: &Replicas, request: Request<Body>) -> Result<Response<Body>, Status> {
     // Calls to our services send one message each, which is there at once.
     let (parts, body) = request.into_parts();
-    let message = body.collect().await?.to_bytes();
+    let call = Call::new(&parts, body.collect().await?.to_bytes());
     let mut left = Vec::new();
     loop {
         let picked = timeout(WAIT, replicas.pick(&left)).await;
         let replica = picked.map_err(|_| Status::unavailable("no replica can be reached"))?;
-        match replica.send(parts.clone(), message.clone()).await {
+        match replica.send(call.clone()).await {
             Err(Failure::NotTaken) => left.push(replica),
             Err(Failure::Broken(status)) => return Err(status),
             Ok(response) => return Ok(response),
@@ -181,11 +179,8 @@ async fn connect(host: &Host, address: SocketAddr) -> anyhow::Result<(Arc<Replic
             tracing::debug!(%address, %error, "a connection to a replica broke");
         }
     });
-    let replica = Arc::new(Replica::new(sender, host.uri.clone()));
-    // Any answer will do: whether the service is well is not asked here.
-    let request = Request::post(PROBE).header("content-type", "application/grpc").header("te", "trailers").body(())?;
-    match replica.send(request.into_parts().0, Bytes::from_static(&EMPTY_MESSAGE)).await {
-        Ok(_) => Ok((replica, connection)),
+    match Replica::meet(sender, host.uri.clone()).await {
+        Ok(replica) => Ok((Arc::new(replica), connection)),
         Err(Failure::NotTaken) => anyhow::bail!("it takes no call"),
         Err(Failure::Broken(status)) if host.peer.is_some() => anyhow::bail!(tls::turned_away(status.message())),
         Err(Failure::Broken(status)) => Err(status.into()),
