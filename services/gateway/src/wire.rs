@@ -110,8 +110,9 @@ impl Member {
 }
 
 /// A message.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the message service writes it")]
 pub(crate) struct Message {
     #[schema(example = "635a5e3b8bb9e8b3c8e9f5d3")]
     id: String,
@@ -200,36 +201,6 @@ impl TryFrom<message_pb::PublicRoom> for PublicRoom {
             is_member: found.joined,
             created_at: room.created_at,
             updated_at: room.updated_at,
-        })
-    }
-}
-
-impl Message {
-    /// About how long it is as JSON, in bytes.
-    pub(crate) fn size(&self) -> usize {
-        256 + self.content.len() + self.username.len()
-    }
-}
-
-impl TryFrom<message_pb::Message> for Message {
-    type Error = Error;
-
-    fn try_from(message: message_pb::Message) -> Result<Self, Error> {
-        // One odd message must not hide a whole page.
-        let metadata = message.metadata.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
-        let created_at = time(message.created_at)?;
-        // Nobody has changed most messages.
-        let unchanged = message.updated_at == message.created_at;
-        Ok(Self {
-            updated_at: if unchanged { created_at.clone() } else { time(message.updated_at)? },
-            created_at,
-            id: message.id,
-            user_id: message.user_id,
-            username: message.username,
-            room_id: message.room_id,
-            content: message.content,
-            message_type: message.message_type,
-            metadata,
         })
     }
 }

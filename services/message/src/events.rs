@@ -8,7 +8,8 @@ use tokio_util::bytes::Bytes;
 use crate::{
     model::{Message, User},
     payloads::{
-        Confirmed, Connected, Failed, InRoom, MessageBody, MessageFailed, Presence, Refused, SENDING_FAILED, Typing,
+        Confirmed, Connected, Failed, InRoom, MessageBody, MessageFailed, PastMessage, Presence, Refused,
+        SENDING_FAILED, Typing,
     },
 };
 
@@ -78,6 +79,27 @@ pub(crate) fn new_message(message: &Message) -> Event {
         temp_id: message.client_id.temp_id(),
     };
     Event::named("new_message", &body)
+}
+
+/// Messages as the history has them over HTTP: a JSON array.
+pub(crate) fn history(messages: &[Message]) -> Bytes {
+    let bodies = messages.iter().map(|message| {
+        let at = iso(message.created_at);
+        PastMessage {
+            id: &message.id,
+            user_id: &message.sender.id,
+            username: &message.sender.username,
+            room_id: &message.room_id,
+            content: &message.content,
+            message_type: &message.message_type,
+            metadata: None,
+            created_at: at.clone(),
+            updated_at: at,
+        }
+    });
+    let bodies: Vec<PastMessage<'_>> = bodies.collect();
+    // Texts alone always have a JSON form.
+    serde_json::to_vec(&bodies).unwrap_or_default().into()
 }
 
 /// To the sender's sockets: it is stored.

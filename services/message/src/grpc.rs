@@ -91,8 +91,11 @@ impl MessageService for Grpc {
         let request = request.into_inner();
         let page = Page::new(request.page, request.limit)?;
         let history = self.rooms.history(&caller.user_id, &request.room, page).await?;
-        let (messages, total_items) = (history.0.iter().map(message).collect(), history.1);
-        Ok(Response::new(pb::GetHistoryResponse { messages, total_items }))
+        let (messages, json) = match request.as_json {
+            true => (Vec::new(), history.json().into()),
+            false => (history.messages.iter().map(message).collect(), Vec::new()),
+        };
+        Ok(Response::new(pb::GetHistoryResponse { messages, total_items: history.total, json }))
     }
 
     async fn list_rooms(

@@ -142,6 +142,21 @@ pub(crate) struct MessageBody<'a> {
     pub(crate) temp_id: Option<&'a str>,
 }
 
+/// A message as HTTP has it, which the gateway describes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PastMessage<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) user_id: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) room_id: &'a str,
+    pub(crate) content: &'a str,
+    pub(crate) message_type: &'a str,
+    pub(crate) metadata: Option<()>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+}
+
 /// To all of the sender's sockets, each time after that socket's `new_message`: it is stored.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

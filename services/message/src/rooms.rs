@@ -2,15 +2,20 @@
 
 mod members;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use aether_common::{
     Code, Error,
     batch::{Batch, Shared},
 };
 use dashmap::DashMap;
+use tokio_util::bytes::Bytes;
 
 use crate::{
+    events,
     model::{Listed, Membership, Message, Page, Role, Room, RoomType, is_id, new_id, now},
     store::{Place, RoomsOf, Store},
 };
@@ -29,13 +34,26 @@ pub(crate) struct Rooms {
     store: Arc<dyn Store>,
     memberships: Batch<Place, Option<Membership>>,
     listed: Batch<String, RoomsOf>,
-    pages: Shared<(String, Page), Arc<Pages>>,
+    pages: Shared<(String, Page), Arc<History>>,
     /// By id, and public ones by name as well: nothing else of a room stays for ever.
     cache: DashMap<String, Arc<Room>>,
 }
 
-/// A page of a history, ascending, and the number of all messages.
-type Pages = (Vec<Message>, u64);
+/// A page of a history.
+pub(crate) struct History {
+    /// Ascending.
+    pub(crate) messages: Vec<Message>,
+    /// How many there are on all pages.
+    pub(crate) total: u64,
+    json: OnceLock<Bytes>,
+}
+
+impl History {
+    /// The messages as HTTP clients get them, written once for all who share the page.
+    pub(crate) fn json(&self) -> Bytes {
+        self.json.get_or_init(|| events::history(&self.messages)).clone()
+    }
+}
 
 /// A room with its members' ids.
 #[derive(Debug, Clone)]
@@ -62,7 +80,10 @@ impl Rooms {
             }),
             pages: Shared::new(move |(room, page): (String, Page)| {
                 let store = Arc::clone(&of_pages);
-                async move { Ok(Arc::new(store.history(&room, page).await?)) }
+                async move {
+                    let (messages, total) = store.history(&room, page).await?;
+                    Ok(Arc::new(History { messages, total, json: OnceLock::new() }))
+                }
             }),
             store,
             cache: DashMap::new(),
@@ -120,7 +141,7 @@ impl Rooms {
     }
 
     /// A page of the history of a room that the user is a member of. After a break a whole room asks for the same one.
-    pub(crate) async fn history(&self, user: &str, reference: &str, page: Page) -> Result<Arc<Pages>, Error> {
+    pub(crate) async fn history(&self, user: &str, reference: &str, page: Page) -> Result<Arc<History>, Error> {
         let room = self.joined(user, reference).await?;
         self.pages.ask((room.id.clone(), page)).await
     }

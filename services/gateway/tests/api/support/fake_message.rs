@@ -7,10 +7,11 @@ use aether_proto::message::{
     AddMemberRequest, CreateRoomRequest, GetHistoryRequest, GetHistoryResponse, GetMembershipRequest,
     GetMembershipResponse, GetRoomRequest, JoinRoomRequest, LeaveRoomRequest, LeaveRoomResponse, ListMembersRequest,
     ListMembersResponse, ListPublicRoomsRequest, ListPublicRoomsResponse, ListRoomsRequest, ListRoomsResponse, Member,
-    Message, OpenDirectRoomRequest, PublicRoom, RemoveMemberRequest, RemoveMemberResponse, Room, RoomResponse,
+    OpenDirectRoomRequest, PublicRoom, RemoveMemberRequest, RemoveMemberResponse, Room, RoomResponse,
     SendMessageRequest, SendMessageResponse, message_service_server::MessageService, user_reference::User as UserName,
 };
 use prost_types::Timestamp;
+use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 
 pub(crate) const GENERAL: &str = "635a5e3b8bb9e8b3c8e9f5d2";
@@ -63,26 +64,16 @@ impl MessageService for FakeMessage {
         if !room.members.contains(&user) {
             return Err(Error::new(Code::Forbidden, "NOT_A_MEMBER", "You are not a member of this room").into());
         }
-        let at = Some(Timestamp { seconds: 1_698_400_860, nanos: 0 });
-        let message = |seq: u64| Message {
-            id: format!("{seq:024x}"),
-            user_id: "1".to_owned(),
-            username: "John Doe".to_owned(),
-            room_id: room.id.clone(),
-            content: "Hello, world!".to_owned(),
-            message_type: "text".to_owned(),
-            metadata: (seq == 100).then(|| "{\"edited\":true}".to_owned()),
-            created_at: at,
-            updated_at: at,
-            seq,
-            temp_id: None,
+        assert!(wanted.as_json);
+        let message = |seq: u64| {
+            let at = "2023-10-27T10:01:00.000Z";
+            json!({"id": format!("{seq:024x}"), "userId": "1", "username": "John Doe", "roomId": room.id,
+                "content": "Hello, world!", "messageType": "text", "metadata": null, "createdAt": at, "updatedAt": at})
         };
         let newest = MESSAGES.saturating_sub(u64::from(wanted.page - 1) * u64::from(wanted.limit));
         let oldest = newest.saturating_sub(wanted.limit.into());
-        Ok(Response::new(GetHistoryResponse {
-            messages: (oldest + 1..=newest).map(message).collect(),
-            total_items: MESSAGES,
-        }))
+        let json = (oldest + 1..=newest).map(message).collect::<Value>().to_string().into_bytes();
+        Ok(Response::new(GetHistoryResponse { messages: Vec::new(), total_items: MESSAGES, json }))
     }
 
     async fn list_rooms(&self, request: Request<ListRoomsRequest>) -> Answer<ListRoomsResponse> {
