@@ -1,7 +1,7 @@
 //! HTTP clients that keep their connections: threads, as there are few of them.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::TcpStream,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use hdrhistogram::Histogram;
+use mio::{Events, Interest, Poll, Token};
 
 pub(crate) struct Client {
     stream: TcpStream,
@@ -73,6 +74,44 @@ pub(crate) fn repeat(port: u16, requests: &[Vec<u8>], connections: usize, time: 
         Ok(())
     })?;
     Ok(done.into_inner())
+}
+
+/// Repeats a request on so many connections until the time is over, each connection one after the other, from one thread
+/// that never sleeps: to wake a sleeper on another core is dear, and the server would pay for it.
+pub(crate) fn saturate(port: u16, request: &[u8], connections: usize, time: Duration) -> Result<u64> {
+    let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(connections));
+    let mut clients = Vec::with_capacity(connections);
+    for place in 0..connections {
+        let Client { stream, buffer } = Client::connect(port)?;
+        stream.set_nonblocking(true)?;
+        let mut stream = mio::net::TcpStream::from_std(stream);
+        poll.registry().register(&mut stream, Token(place), Interest::READABLE)?;
+        // A request fits into the buffers of a connection that carries nothing else.
+        stream.write_all(request)?;
+        clients.push((stream, buffer, 0));
+    }
+    let (end, mut done) = (Instant::now() + time, 0);
+    while Instant::now() < end {
+        poll.poll(&mut events, Some(Duration::ZERO))?;
+        for event in &events {
+            let (stream, buffer, there) = &mut clients[event.token().0];
+            loop {
+                match stream.read(&mut buffer[*there..]) {
+                    Ok(0) => bail!("the server closed a connection, or an answer is too long"),
+                    Ok(bytes) => *there += bytes,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error.into()),
+                }
+                let Some((status, _)) = head(&buffer[..*there])?.filter(|(_, length)| *there >= *length) else {
+                    continue;
+                };
+                ensure!(status == 200, "{} answered {status}", String::from_utf8_lossy(request));
+                (*there, done) = (0, done + 1);
+                stream.write_all(request)?;
+            }
+        }
+    }
+    Ok(done)
 }
 
 /// Sends each request once, over so many connections.

@@ -13,7 +13,8 @@ use crate::{
     token,
 };
 
-const CONNECTIONS: usize = 16;
+/// A gateway whose processor is used up has many clients.
+const CONNECTIONS: usize = 64;
 const PAGE: usize = 50;
 const SENDERS: usize = 10;
 /// Messages on their way at once, while a history is written.
@@ -60,13 +61,14 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
 }
 
 fn requests(bench: &Bench, port: u16, path: &str, token: &str, cpu: &dyn Fn() -> Result<f64>) -> Result<f64> {
-    let request = [api::request("GET", path, token, None, true).into_bytes()];
+    let request = api::request("GET", path, token, None, true);
+    let saturate = |time| client::saturate(port, request.as_bytes(), CONNECTIONS, time);
     let (seconds, repeats) = if bench.quick { (1.0, 1) } else { (3.0, 3) };
-    client::repeat(port, &request, CONNECTIONS, Duration::from_millis(500))?;
+    saturate(Duration::from_millis(500))?;
     let mut figures = Vec::new();
     for _ in 0..repeats {
         let before = cpu()?;
-        let done = client::repeat(port, &request, CONNECTIONS, Duration::from_secs_f64(seconds))?;
+        let done = saturate(Duration::from_secs_f64(seconds))?;
         figures.push(done as f64 / (cpu()? - before));
     }
     Ok(search::median(figures))
