@@ -144,6 +144,13 @@ pub(crate) fn time(value: Option<Timestamp>) -> Result<String, Error> {
     time.map(milliseconds).ok_or_else(|| missing("a time"))
 }
 
+/// When it was made and last changed. Most things never change, and a time is dear to write.
+fn times(created: Option<Timestamp>, updated: Option<Timestamp>) -> Result<(String, String), Error> {
+    let created_at = time(created)?;
+    let updated_at = if updated == created { created_at.clone() } else { time(updated)? };
+    Ok((created_at, updated_at))
+}
+
 /// Another service broke its contract.
 pub(crate) fn missing(what: &str) -> Error {
     Error::internal(std::io::Error::other(format!("an answer lacks {what}")))
@@ -154,10 +161,11 @@ impl TryFrom<Option<auth_pb::User>> for User {
 
     fn try_from(user: Option<auth_pb::User>) -> Result<Self, Error> {
         let user = user.ok_or_else(|| missing("its user"))?;
+        let (created_at, updated_at) = times(user.created_at, user.updated_at)?;
         Ok(Self {
             name: format!("{} {}", user.first_name, user.last_name).trim().to_owned(),
-            created_at: time(user.created_at)?,
-            updated_at: time(user.updated_at)?,
+            created_at,
+            updated_at,
             id: user.id,
             username: user.username,
             email: user.email,
@@ -173,9 +181,10 @@ impl TryFrom<Option<message_pb::Room>> for Room {
 
     fn try_from(room: Option<message_pb::Room>) -> Result<Self, Error> {
         let room = room.ok_or_else(|| missing("its room"))?;
+        let (created_at, updated_at) = times(room.created_at, room.updated_at)?;
         Ok(Self {
-            created_at: time(room.created_at)?,
-            updated_at: time(room.updated_at)?,
+            created_at,
+            updated_at,
             id: room.id,
             name: room.name,
             description: room.description,

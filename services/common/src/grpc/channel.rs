@@ -26,7 +26,8 @@ use super::{
     DEADLINE,
     bundle::Call,
     gather::Gather,
-    replicas::{Failure, Replica, Replicas},
+    replica::{Failure, Replica},
+    replicas::Replicas,
     targets::{Host, Targets},
 };
 use crate::{net, telemetry, tls};
