@@ -52,6 +52,27 @@ async fn a_success_is_acknowledged_with_id_seq_and_temp_id() {
 }
 
 #[tokio::test]
+async fn who_enters_a_room_is_told_who_else_is_there() {
+    let api = api();
+    let (ann, bob) = (User::register(&api, "there").await, User::register(&api, "enters").await);
+    let room = create(&api, &ann, "public").await;
+    let enter = json!({"roomId": room["id"]});
+    let mut first = Socket::connect(&api, &ann).await;
+    let entered = |here: Value| json!({"success": true, "roomId": room["id"], "seq": 0, "here": here});
+    assert_json(&first.call("join_room", enter.clone()).await, entered(json!([])));
+    let mut again = Socket::connect(&api, &ann).await;
+    assert_json(&again.call("join_room", enter.clone()).await, entered(json!([])));
+    let mut other = Socket::connect(&api, &bob).await;
+    let there = json!([{"userId": ann.id, "username": ann.username}]);
+    assert_json(&other.call("join_room", enter.clone()).await, entered(there.clone()));
+    for socket in [&mut first, &mut again] {
+        socket.call("leave_room", enter.clone()).await;
+    }
+    assert_eq!(other.next("user_left").await["userId"], ann.id.as_str());
+    assert_json(&other.call("join_room", enter).await, entered(json!([])));
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_is_acknowledged_as_an_error() {
     let api = api();
     let user = User::register(&api, "cannot").await;

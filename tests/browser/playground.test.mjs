@@ -17,9 +17,9 @@ test("somebody new signs up, is in a room at once, and two windows chat", async 
   const [ada, grace] = [await signUp(a, unique("ada")), await signUp(b, unique("grace"))];
   await a.getByRole("heading", { name: "# general" }).waitFor();
   await a.locator("#members li.here", { hasText: grace }).waitFor();
+  await b.locator("#members li.here", { hasText: ada }).waitFor();
   await say(a, "Hello!");
   await heard(b, "Hello!");
-  await b.locator("#members li.here", { hasText: ada }).waitFor();
   await b.getByLabel("Your message").pressSequentially("Hi");
   await a.getByText(`${grace} is typing…`).waitFor();
   await b.keyboard.press("Enter");

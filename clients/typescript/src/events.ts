@@ -25,6 +25,11 @@ export interface components {
             context: string;
             message: string;
         };
+        /** @description A user who is in a room. */
+        Here: {
+            userId: string;
+            username: string;
+        };
         /** @description A room whose live feed begins or ends for this socket. */
         InRoom: {
             message: string;
@@ -33,6 +38,11 @@ export interface components {
         };
         /** @description The answer to `join_room`. */
         JoinAnswer: {
+            /**
+             * @description Who else is in the room by a socket at the same replica of the service, at most 100 users. Who is there by
+             *     another replica, or comes later, is heard of by events.
+             */
+            here: components["schemas"]["Here"][];
             /** @description The room's id, whichever form the client used. */
             roomId: string;
             /**
@@ -160,6 +170,7 @@ export interface components {
 export type Confirmed = components['schemas']['Confirmed'];
 export type Connected = components['schemas']['Connected'];
 export type Failed = components['schemas']['Failed'];
+export type Here = components['schemas']['Here'];
 export type InRoom = components['schemas']['InRoom'];
 export type JoinAnswer = components['schemas']['JoinAnswer'];
 export type JoinCall = components['schemas']['JoinCall'];

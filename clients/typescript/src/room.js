@@ -34,7 +34,7 @@ const EARLIER = 50;
 export class Room extends Emitter {
   /** The id; until the server has told it, what the room was asked for by. */
   id;
-  /** Users that have been seen here, by id: their names. @type {Map<string, string>} */
+  /** Users that are seen here, by id: their names. @type {Map<string, string>} */
   here = new Map();
   /** Users that type, by id: their names. @type {Map<string, string>} */
   typing = new Map();
@@ -191,6 +191,7 @@ export class Room extends Emitter {
       if (!answer.success) return this.#end(answer.message);
       this.#replayed = answer.seq;
       this.#live = socket;
+      this.#see(() => answer.here.forEach(({ userId, username }) => this.here.set(userId, username)));
       this.emit("live", { roomId: this.id, seq: answer.seq });
       for (const sending of this.#outbox.values()) void this.#deliver(sending, socket);
     } catch {

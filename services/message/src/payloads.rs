@@ -63,6 +63,17 @@ pub(crate) struct JoinAnswer<'a> {
     pub(crate) room_id: &'a str,
     /// The newest message that doesn't come as an event any more.
     pub(crate) seq: u64,
+    /// Who else is in the room by a socket at the same replica of the service, at most 100 users. Who is there by
+    /// another replica, or comes later, is heard of by events.
+    pub(crate) here: Vec<Here<'a>>,
+}
+
+/// A user who is in a room.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Here<'a> {
+    pub(crate) user_id: &'a str,
+    pub(crate) username: &'a str,
 }
 
 /// The answer to calls about a room.

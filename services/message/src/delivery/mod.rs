@@ -39,8 +39,9 @@ const QUEUE: usize = 1024;
 
 /// What becomes of a message: called once, before it is delivered to anybody.
 pub(crate) type Answer = Box<dyn FnOnce(Result<&Stored, &Error>) + Send>;
-/// What a socket is told when it enters: given the number of the newest message that it won't get live.
-pub(crate) type Greeting = Box<dyn FnOnce(u64) -> Vec<Event> + Send>;
+/// What a socket is told when it enters: given the number of the newest message that it won't get live, and who else is
+/// there.
+pub(crate) type Greeting = Box<dyn FnOnce(u64, &[User]) -> Vec<Event> + Send>;
 
 /// Delivery on this replica.
 pub(crate) struct Hub {

@@ -14,7 +14,7 @@ use crate::{
     events::{self, Event},
     messages,
     model::{Draft, Room},
-    payloads::{JoinAnswer, JoinCall, RoomAnswer, RoomCall, SendAnswer, SendCall},
+    payloads::{Here, JoinAnswer, JoinCall, RoomAnswer, RoomCall, SendAnswer, SendCall},
 };
 
 /// The client behind a socket.
@@ -193,9 +193,10 @@ fn parse<T: DeserializeOwned>(call: &Call, wanted: &str) -> Result<T, Error> {
 /// What a socket is told as its live feed starts.
 fn greeting(room: &Arc<Room>, number: Option<u64>) -> Greeting {
     let room = Arc::clone(room);
-    Box::new(move |seq| {
+    Box::new(move |seq, others| {
         let mut told = vec![events::joined_room(room.title(), &room.id)];
-        told.extend(Event::answer(number, &JoinAnswer { success: true, room_id: &room.id, seq }));
+        let here = others.iter().map(|user| Here { user_id: &user.id, username: &user.username }).collect();
+        told.extend(Event::answer(number, &JoinAnswer { success: true, room_id: &room.id, seq, here }));
         told
     })
 }

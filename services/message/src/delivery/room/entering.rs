@@ -14,6 +14,9 @@ use crate::{
     typing::Source,
 };
 
+/// A socket that enters is told of at most so many users who are there.
+const MOST_OTHERS: usize = 100;
+
 impl Room {
     pub(super) async fn enter(&mut self, entering: Entering) {
         let Entering { subscriber, have, greeting, answer } = entering;
@@ -44,7 +47,9 @@ impl Room {
             self.recheck_at = Instant::now() + RECHECK;
         }
         let delivered = self.feed.delivered();
-        let greet = |seq| greeting.into_iter().flat_map(|greeting| greeting(seq)).for_each(|e| subscriber.push(e));
+        let others = if greeting.is_some() { self.others(&subscriber.user) } else { Vec::new() };
+        let greet =
+            |seq| greeting.into_iter().flat_map(|greeting| greeting(seq, &others)).for_each(|e| subscriber.push(e));
         let (mut missed, mut up_to) = (Vec::new(), delivered);
         match have {
             Some(have) if delivered.saturating_sub(have) > PAGE.into() => {
@@ -75,6 +80,13 @@ impl Room {
         }
         self.recheck_soon();
         Ok(Entered::Live)
+    }
+
+    /// Who else is in the room here, in no order.
+    fn others(&self, user: &User) -> Vec<User> {
+        let mut told = HashSet::from([&user.id]);
+        let users = self.members.values().map(|member| &member.subscriber.user);
+        users.filter(|user| told.insert(&user.id)).take(MOST_OTHERS).cloned().collect()
     }
 
     pub(super) fn leave(&mut self, subscriber: &Subscriber) {
