@@ -4,6 +4,7 @@
 //! change the plan.
 
 mod import;
+mod log;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,6 +21,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
+use self::log::Log;
 use super::{Place, RoomsOf, Schema, Store, in_time};
 use crate::delivery::BATCH;
 use crate::model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, RoomType, Tail, User};
@@ -53,6 +55,7 @@ impl SqliteStore {
             // What is acknowledged survives a power cut.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", log::LONGEST)
             // A page of history comes from the connection's thread in one go.
             .row_buffer_size(LARGEST_READ)
             .busy_timeout(BUSY);
@@ -61,14 +64,17 @@ impl SqliteStore {
             SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY).test_before_acquire(false)
         };
         let writer = pool(1).connect_lazy_with(options.clone());
+        let readers = pool(READERS).connect_lazy_with(options.clone());
+        let log = Log::of(readers.clone());
         let inserts = Batch::new({
             let writer = writer.clone();
             move |rooms: Vec<Vec<Message>>| {
                 let writer = writer.clone();
+                log.copy_soon();
                 async move { in_time(insert_all(&writer, rooms)).await }
             }
         });
-        Self { readers: pool(READERS).connect_lazy_with(options.clone()), writer, inserts, options }
+        Self { readers, writer, inserts, options }
     }
 
     async fn create(&self, room: &Room, owner: Option<&str>) -> Result<bool, sqlx::Error> {

@@ -1,0 +1,78 @@
+//! How what was written comes from SQLite's log into its file.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::SqlitePool;
+
+/// In pages of 4 KiB: where the copying can't follow, a write waits for it after all.
+pub(super) const LONGEST: &str = "16384";
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Copies the log into the file now and then, over a connection that nobody waits for: SQLite's own way is to do so
+/// every 1,000 pages in the middle of a write, which then takes tens of milliseconds.
+pub(super) struct Log {
+    connections: SqlitePool,
+    soon: Arc<AtomicBool>,
+}
+
+impl Log {
+    pub(super) fn of(connections: SqlitePool) -> Self {
+        Self { connections, soon: Arc::default() }
+    }
+
+    /// To be called when something is written. Needs a Tokio runtime.
+    pub(super) fn copy_soon(&self) {
+        if self.soon.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (connections, soon) = (self.connections.clone(), Arc::clone(&self.soon));
+        tokio::spawn(async move {
+            tokio::time::sleep(EVERY).await;
+            soon.store(false, Ordering::Release);
+            // Passive: it waits for no reader or writer, and what it can't copy yet is copied the next time.
+            if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&connections).await {
+                tracing::debug!(%error, "the log could not be copied into the database's file");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Instant;
+
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_is_in_the_file_soon_though_no_write_copied_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("messages.db");
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("wal_autocheckpoint", LONGEST);
+        let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.unwrap();
+        let text = "a text that is nowhere else";
+        sqlx::query("CREATE TABLE texts (text TEXT)").execute(&pool).await.unwrap();
+        sqlx::query("INSERT INTO texts VALUES (?)").bind(text).execute(&pool).await.unwrap();
+        let is_in_file = || std::fs::read(&file).unwrap().windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(!is_in_file());
+        let log = Log::of(pool.clone());
+        log.copy_soon();
+        let end = Instant::now() + Duration::from_secs(10);
+        while !is_in_file() {
+            assert!(Instant::now() < end, "it is still in the log alone");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
