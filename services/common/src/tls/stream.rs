@@ -24,19 +24,10 @@ pub enum Stream {
 impl Stream {
     /// Reads what is there; 0 is the end.
     pub fn poll_take(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => loop {
-                ready!(stream.poll_read_ready(cx))?;
-                if let Some(read) = unless_to_wait(stream.try_read(buffer)) {
-                    return Poll::Ready(read);
-                }
-            },
-            Self::Tls(stream) => {
-                let mut buffer = ReadBuf::new(buffer);
-                ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-                Poll::Ready(Ok(buffer.filled().len()))
-            }
-        }
+        // A read that doesn't fill the buffer is known to be the last, so that nobody has to try in vain.
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Writes what the other side takes. With TLS it is on its way only after a flush.
