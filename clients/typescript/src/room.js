@@ -191,7 +191,10 @@ export class Room extends Emitter {
       if (!answer.success) return this.#end(answer.message);
       this.#replayed = answer.seq;
       this.#live = socket;
-      this.#see(() => answer.here.forEach(({ userId, username }) => this.here.set(userId, username)));
+      this.#see(() => {
+        // Servers of before don't tell.
+        for (const { userId, username } of answer.here ?? []) this.here.set(userId, username);
+      });
       this.emit("live", { roomId: this.id, seq: answer.seq });
       for (const sending of this.#outbox.values()) void this.#deliver(sending, socket);
     } catch {

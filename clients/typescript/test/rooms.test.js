@@ -33,6 +33,7 @@ test("a room begins with its newest messages, and the earlier ones can be asked 
 test("typing is seen while it goes on, and who comes and goes is, too", async (t) => {
   const { ann, bob, a, b } = await pair(t, url);
   await until("bob here", () => a.here.get(bob.user.id) === bob.user.username);
+  assert.equal(b.here.get(ann.user.id), ann.user.username, "who enters is told who is there");
   b.type();
   await until("typing", () => a.typing.get(bob.user.id) === bob.user.username);
   b.send("done");
