@@ -64,8 +64,20 @@ pub(crate) fn iso(time: DateTime<Utc>) -> String {
 /// A message as in the history, with its number and the sender's `tempId`.
 #[must_use]
 pub(crate) fn new_message(message: &Message) -> Event {
+    let body = MessageBody { past: past(message), seq: message.seq, temp_id: message.client_id.temp_id() };
+    Event::named("new_message", &body)
+}
+
+/// Messages as the history has them over HTTP: a JSON array.
+pub(crate) fn history(messages: &[Message]) -> Bytes {
+    let bodies: Vec<PastMessage<'_>> = messages.iter().map(past).collect();
+    // Texts alone always have a JSON form.
+    serde_json::to_vec(&bodies).unwrap_or_default().into()
+}
+
+fn past(message: &Message) -> PastMessage<'_> {
     let at = iso(message.created_at);
-    let body = MessageBody {
+    PastMessage {
         id: &message.id,
         user_id: &message.sender.id,
         username: &message.sender.username,
@@ -75,31 +87,7 @@ pub(crate) fn new_message(message: &Message) -> Event {
         metadata: None,
         created_at: at.clone(),
         updated_at: at,
-        seq: message.seq,
-        temp_id: message.client_id.temp_id(),
-    };
-    Event::named("new_message", &body)
-}
-
-/// Messages as the history has them over HTTP: a JSON array.
-pub(crate) fn history(messages: &[Message]) -> Bytes {
-    let bodies = messages.iter().map(|message| {
-        let at = iso(message.created_at);
-        PastMessage {
-            id: &message.id,
-            user_id: &message.sender.id,
-            username: &message.sender.username,
-            room_id: &message.room_id,
-            content: &message.content,
-            message_type: &message.message_type,
-            metadata: None,
-            created_at: at.clone(),
-            updated_at: at,
-        }
-    });
-    let bodies: Vec<PastMessage<'_>> = bodies.collect();
-    // Texts alone always have a JSON form.
-    serde_json::to_vec(&bodies).unwrap_or_default().into()
+    }
 }
 
 /// To the sender's sockets: it is stored.

@@ -134,6 +134,18 @@ pub(crate) struct Presence<'a> {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Message")]
 pub(crate) struct MessageBody<'a> {
+    #[serde(flatten)]
+    pub(crate) past: PastMessage<'a>,
+    /// The message's number in its room: 1, 2, 3, …
+    pub(crate) seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) temp_id: Option<&'a str>,
+}
+
+/// A message as the history has it over HTTP, which the gateway describes.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PastMessage<'a> {
     pub(crate) id: &'a str,
     pub(crate) user_id: &'a str,
     /// The sender's user name.
@@ -146,25 +158,6 @@ pub(crate) struct MessageBody<'a> {
     #[schemars(extend("format" = "date-time"))]
     pub(crate) created_at: String,
     #[schemars(extend("format" = "date-time"))]
-    pub(crate) updated_at: String,
-    /// The message's number in its room: 1, 2, 3, …
-    pub(crate) seq: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) temp_id: Option<&'a str>,
-}
-
-/// A message as HTTP has it, which the gateway describes.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PastMessage<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) user_id: &'a str,
-    pub(crate) username: &'a str,
-    pub(crate) room_id: &'a str,
-    pub(crate) content: &'a str,
-    pub(crate) message_type: &'a str,
-    pub(crate) metadata: Option<()>,
-    pub(crate) created_at: String,
     pub(crate) updated_at: String,
 }
 
