@@ -99,6 +99,11 @@ pub fn bearer(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
+/// A call that has passed [`DEADLINE`].
+fn late() -> Status {
+    Status::deadline_exceeded("no answer in time")
+}
+
 /// Makes a call that changes nothing; once more if the connection broke under it, as it does when a replica restarts.
 /// A failure that took its time isn't tried again: the caller would have to wait for two deadlines.
 pub async fn read<T, F: Future<Output = Result<T, Status>>>(call: impl Fn() -> F) -> Result<T, Status> {

@@ -1,7 +1,7 @@
 //! Which sessions are revoked: told by auth as it happens, kept in memory by every replica of every other service.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use prometheus::{Histogram, HistogramOpts, Registry};
 use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{grpc::Channel, metrics};
+use crate::{grpc::Channel, lock, metrics};
 
 /// Auth tells every second that its view is fresh. After so long without a word this replica no longer trusts its own.
 pub const STALE_AFTER: Duration = Duration::from_secs(3);
@@ -52,7 +52,7 @@ impl Revocations {
     }
 
     fn age(&self) -> Duration {
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.since).elapsed()
+        lock(&self.confirmed).unwrap_or(self.since).elapsed()
     }
 
     /// Whether the session is known to be revoked. `false` means something only while [`Revocations::fresh`].
@@ -64,7 +64,7 @@ impl Revocations {
     /// Whether the view is complete and was confirmed within [`STALE_AFTER`].
     #[must_use]
     pub fn fresh(&self) -> bool {
-        let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        let confirmed = *lock(&self.confirmed);
         confirmed.is_some_and(|at| at.elapsed() <= STALE_AFTER)
     }
 
@@ -85,11 +85,11 @@ impl Revocations {
     }
 
     fn was_complete(&self) -> bool {
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        lock(&self.confirmed).is_some()
     }
 
     fn confirm(&self) {
-        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *lock(&self.confirmed) = Some(Instant::now());
     }
 
     fn forget_expired(&self, now: DateTime<Utc>) {

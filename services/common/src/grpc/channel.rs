@@ -26,6 +26,7 @@ use super::{
     DEADLINE,
     bundle::Call,
     gather::Gather,
+    late,
     replica::{Failure, Replica},
     replicas::Replicas,
     targets::{Host, Targets},
@@ -77,10 +78,7 @@ impl Service<Request<Body>> for Channel {
         let replicas = Arc::clone(&self.replicas);
         request.headers_mut().entry("grpc-timeout").or_insert(GRPC_TIMEOUT);
         telemetry::pass_on(request.headers_mut());
-        Box::pin(async move {
-            let late = |_| Err(Status::deadline_exceeded("no answer in time"));
-            timeout(DEADLINE, send(&replicas, request)).await.unwrap_or_else(late)
-        })
+        Box::pin(async move { timeout(DEADLINE, send(&replicas, request)).await.unwrap_or_else(|_| Err(late())) })
     }
 }
 

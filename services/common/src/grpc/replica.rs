@@ -15,6 +15,7 @@ use tonic::{Status, body::Body};
 
 use super::{
     bundle::{self, Answer, Bundle, Call},
+    late,
     load::{Load, Open},
 };
 use crate::lock;
@@ -42,7 +43,7 @@ impl Replica {
     pub(super) async fn meet(sender: SendRequest<Body>, base: Uri) -> Result<Self, Failure> {
         let (load, waiting) = (Mutex::new(Load::new(Instant::now())), Mutex::default());
         let replica = Self { sender, base, load, bundles: false, waiting };
-        let answer = replica.post(&PathAndQuery::from_static(bundle::PATH), Bundle::default().encode_to_vec()).await?;
+        let answer = replica.post(Vec::new()).await?;
         Ok(Self { bundles: answer.headers().get(header::CONTENT_TYPE) == Some(&bundle::CONTENT_TYPE), ..replica })
     }
 
@@ -101,12 +102,11 @@ impl Replica {
         }
         let (calls, mut callers): (Vec<_>, Vec<_>) =
             calls.into_iter().map(|Waiting { call, caller }| (call, Some(caller))).unzip();
-        let bundle = Bundle { calls }.encode_to_vec();
-        let failure = match self.post(&PathAndQuery::from_static(bundle::PATH), bundle).await {
+        let failure = match self.post(calls).await {
             Ok(response) => Failure::Broken(read_answers(response, &mut callers).await),
             Err(failure) => failure,
         };
-        callers.into_iter().flatten().for_each(|caller| tell(caller, Err(failure.again())));
+        callers.into_iter().flatten().for_each(|caller| tell(caller, Err(failure.clone())));
     }
 
     async fn send_alone(&self, call: Call) -> Outcome {
@@ -115,10 +115,12 @@ impl Replica {
         self.exchange(request).await
     }
 
-    async fn post(&self, path: &PathAndQuery, body: Vec<u8>) -> Outcome {
-        let mut request = Request::new(Body::new(Full::new(Bytes::from(body))));
+    /// Sends a bundle.
+    async fn post(&self, calls: Vec<Call>) -> Outcome {
+        let bundle = Bundle { calls }.encode_to_vec();
+        let mut request = Request::new(Body::new(Full::new(Bytes::from(bundle))));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri(Some(path))?;
+        *request.uri_mut() = self.uri(Some(&PathAndQuery::from_static(bundle::PATH)))?;
         request.headers_mut().insert(header::CONTENT_TYPE, bundle::CONTENT_TYPE);
         self.exchange(request).await
     }
@@ -162,7 +164,7 @@ async fn read_answers(response: Response<Body>, callers: &mut [Option<oneshot::S
             }
         }
     }
-    Status::deadline_exceeded("no answer in time")
+    late()
 }
 
 fn tell(caller: oneshot::Sender<Outcome>, outcome: Outcome) {
@@ -171,20 +173,12 @@ fn tell(caller: oneshot::Sender<Outcome>, outcome: Outcome) {
 }
 
 /// Why a call has no answer.
+#[derive(Clone)]
 pub(super) enum Failure {
     /// The replica hasn't begun it and never will.
     NotTaken,
     /// It may have been done.
     Broken(Status),
-}
-
-impl Failure {
-    fn again(&self) -> Self {
-        match self {
-            Self::NotTaken => Self::NotTaken,
-            Self::Broken(status) => Self::Broken(status.clone()),
-        }
-    }
 }
 
 /// Whether a replica said that it didn't begin a call: one that comes after a farewell, or is refused.

@@ -23,6 +23,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use super::{
     DEADLINE,
     bundle::{Answer, Bundle, CONTENT_TYPE, Call, LARGEST, MOST_CALLS, PATH},
+    late,
 };
 
 /// Answers that are done at the same time are sent together, but no more than so many bytes.
@@ -84,7 +85,7 @@ where
     let mut calls: FuturesUnordered<_> = calls.collect();
     // The head of the response goes with the first answers, not by itself before them.
     let first = timeout_at(deadline.deadline(), calls.next()).await;
-    let first = first.map_err(|_| Status::deadline_exceeded("no answer in time"))?;
+    let first = first.map_err(|_| late())?;
     let mut response = Response::new(Body::new(Answers { first, calls, deadline }));
     response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
     Ok(response)
