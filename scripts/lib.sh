@@ -29,5 +29,8 @@ need_cluster_tools() {
 
 cluster_exists() { kind get clusters 2>/dev/null | grep -qx "$cluster"; }
 
+# node_port CLUSTER PORT: where a NodePort answers on this machine; nothing if kind-config.yaml doesn't lead there.
+node_port() { docker port "$1-control-plane" "$2/tcp" | head -n 1 | sed 's/.*://'; }
+
 # The context is always named: whatever cluster the user works on otherwise stays untouched.
 k() { kubectl --context "$context" "$@"; }
