@@ -1,5 +1,6 @@
 //! Fourth step: applying what was built, skipped when nothing differs.
 
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,6 +15,9 @@ use crate::resources::{Child, Instance, Kind, MANAGER, hash};
 /// On every applied object: the hash of what was applied. Comparing it tells whether something was taken out of the
 /// desired object since; comparing the object itself tells whether somebody changed it.
 pub const APPLIED_HASH: &str = "aetherconnect.io/applied-hash";
+
+/// How many objects of an instance are made at a time.
+const AT_A_TIME: usize = 3;
 
 /// Whether the live object is what was built.
 pub fn is_current(live: &Value, child: &Child) -> bool {
@@ -37,22 +41,57 @@ pub async fn ensure(
     observed: &mut Observed,
     child: &Child,
 ) -> Result<(), Error> {
-    let key = (child.kind, child.name.clone());
-    match observed.children.get(&key) {
-        Some(live) if is_done(live, child) => return Ok(()),
+    if let Some(made) = make(cluster, instance, observed, child).await? {
+        observed.children.insert((child.kind, child.name.clone()), made);
+    }
+    Ok(())
+}
+
+/// The same with objects that need none of each other, some at a time: a request that takes long holds up few, and one
+/// that fails none. The first failure is told, with the object's place in the list.
+pub async fn ensure_all(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    observed: &mut Observed,
+    children: &[&Child],
+) -> Result<(), (usize, Error)> {
+    let seen = &*observed;
+    let each = |(place, child)| async move { (place, make(cluster, instance, seen, child).await) };
+    let each: Vec<_> = children.iter().copied().enumerate().map(each).collect();
+    let mut made: Vec<_> = stream::iter(each).buffer_unordered(AT_A_TIME).collect().await;
+    made.sort_by_key(|(place, _)| *place);
+    let mut failed = Ok(());
+    for (place, made) in made {
+        match made {
+            Ok(Some(made)) => {
+                observed.children.insert((children[place].kind, children[place].name.clone()), made);
+            }
+            Ok(None) => {}
+            Err(error) => failed = failed.and(Err((place, error))),
+        }
+    }
+    failed
+}
+
+/// What the object has become; none where nothing had to be done.
+async fn make(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    observed: &Observed,
+    child: &Child,
+) -> Result<Option<Value>, Error> {
+    match observed.children.get(&(child.kind, child.name.clone())) {
+        Some(live) if is_done(live, child) => return Ok(None),
         Some(_) => {}
         // Created rather than applied: that fails where somebody else has taken the name.
         None => {
             if let Some(created) = cluster.create(child, &stamped(child)).await? {
                 tracing::info!(kind = ?child.kind, name = child.name, "created");
-                observed.children.insert(key, created);
-                return Ok(());
+                return Ok(Some(created));
             }
         }
     }
-    let changed = change(cluster, instance, child).await?;
-    observed.children.insert(key, changed);
-    Ok(())
+    change(cluster, instance, child).await.map(Some)
 }
 
 /// The number of pods that the operator owned until now and no longer sets: an apply without it would take it back to

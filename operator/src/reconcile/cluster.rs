@@ -16,9 +16,6 @@ use crate::{
     resources::{Child, Kind, MANAGER},
 };
 
-/// How often an apply that somebody else came before is sent again.
-const CONFLICTS: u32 = 5;
-
 /// A namespace of the cluster.
 #[derive(Clone)]
 pub struct Cluster {
@@ -96,16 +93,8 @@ impl Cluster {
     pub async fn apply(&self, child: &Child, body: &Value) -> Result<Value, Error> {
         let params =
             PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(MANAGER).force() };
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match self.api(child.kind).patch(&child.name, &params, &Patch::Apply(body)).await {
-                Ok(applied) => return self.known(child.kind, applied),
-                // Forced applies have no other conflict than that the object was changed in the same moment.
-                Err(error) if attempt < CONFLICTS && is_conflict(&error) => {}
-                Err(error) => return Err(Error::during("apply", &child.name)(error)),
-            }
-        }
+        let applied = self.api(child.kind).patch(&child.name, &params, &Patch::Apply(body)).await;
+        self.known(child.kind, applied.map_err(Error::during("apply", &child.name))?)
     }
 
     /// Makes the fields that the operator owns since it created the object ones that it applied: only then does an
@@ -291,10 +280,6 @@ fn to_value(object: DynamicObject) -> Result<Value, Error> {
 
 fn already_exists(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409 && status.reason == "AlreadyExists")
-}
-
-fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
 fn ignore_missing(result: Result<(), kube::Error>) -> Result<(), kube::Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
 use rand::{RngExt, distr::Alphanumeric};
 use serde_json::json;
@@ -15,26 +16,50 @@ use crate::{
 /// Makes sure that all wanted Secrets exist, with all keys and the right owner. One that was taken for missing and is
 /// there after all is noted, and left to validation if it is somebody else's.
 pub async fn ensure(cluster: &Cluster, instance: &Instance<'_>, observed: &mut Observed) -> Result<(), Error> {
-    for generated in Generated::ALL.into_iter().filter(|generated| generated.wanted(instance)) {
+    let wanted = Generated::ALL.into_iter().filter(|generated| generated.wanted(instance));
+    let made = wanted.map(|generated| {
         let name = instance.child(generated.part());
-        let mut existing = observed.secrets.remove(&name);
-        if existing.is_none() {
-            let values = generated.missing(instance, &BTreeMap::new(), &mut random);
-            // Created, never applied: of two who generate one, the second must not win.
-            if let Some(created) = cluster.create_secret(&name, generated.secret(instance, &values)).await? {
-                tracing::info!(secret = name, "generated");
-                observed.secrets.insert(name, created);
-                continue;
+        let existing = observed.secrets.get(&name).cloned();
+        async move { (make(cluster, instance, generated, &name, existing).await, name) }
+    });
+    let mut failed = Ok(());
+    for (made, name) in join_all(made).await {
+        match made {
+            Ok(Some(secret)) => {
+                observed.secrets.insert(name, secret);
             }
-            existing = cluster.read_secret(&name).await?;
+            Ok(None) => {
+                observed.secrets.remove(&name);
+            }
+            Err(error) => failed = failed.and(Err(error)),
         }
-        let Some(mut secret) = existing else { continue };
-        if validate::is_ours(&secret, instance) {
-            secret = complete(cluster, instance, generated, secret).await?;
-        }
-        observed.secrets.insert(name, secret);
     }
-    Ok(())
+    failed
+}
+
+/// One of them; none if it went in the same moment.
+async fn make(
+    cluster: &Cluster,
+    instance: &Instance<'_>,
+    generated: Generated,
+    name: &str,
+    mut existing: Option<Secret>,
+) -> Result<Option<Secret>, Error> {
+    if existing.is_none() {
+        let values = generated.missing(instance, &BTreeMap::new(), &mut random);
+        // Created, never applied: of two who generate one, the second must not win.
+        if let Some(created) = cluster.create_secret(name, generated.secret(instance, &values)).await? {
+            tracing::info!(secret = name, "generated");
+            return Ok(Some(created));
+        }
+        existing = cluster.read_secret(name).await?;
+    }
+    match existing {
+        Some(secret) if validate::is_ours(&secret, instance) => {
+            complete(cluster, instance, generated, secret).await.map(Some)
+        }
+        other => Ok(other),
+    }
 }
 
 /// Adds what a Secret lacks.

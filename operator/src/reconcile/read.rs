@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use serde_json::Value;
 
@@ -57,13 +58,14 @@ pub async fn read(cluster: &Cluster, instance: &Instance<'_>, unsettled: Duratio
             observed.secrets.insert(name, secret);
         }
     }
-    for generated in Generated::ALL {
-        let missing = !observed.secrets.contains_key(&instance.child(generated.part()));
+    let guards = |generated: &Generated| generated.guards_a_volume() && generated.wanted(instance);
+    let is_missing = |generated: &Generated| !observed.secrets.contains_key(&instance.child(generated.part()));
+    let claims = Generated::ALL.into_iter().filter(guards).filter(is_missing).map(|generated| async move {
         let claim = store::claim_name(instance, generated.part());
-        if generated.guards_a_volume() && generated.wanted(instance) && missing && cluster.has_claim(&claim).await? {
-            observed.orphaned_claims.insert(claim);
-        }
-    }
+        let exists = cluster.has_claim(&claim).await?;
+        Ok::<_, Error>(exists.then_some(claim))
+    });
+    observed.orphaned_claims = try_join_all(claims).await?.into_iter().flatten().collect();
     let is_unsettled = |((kind, _), object): (&(Kind, String), &Value)| !rollout::of(*kind, object).complete();
     let is_late = !cluster.is_watching() || unsettled >= PATIENCE;
     if is_late && observed.children.iter().any(is_unsettled) {

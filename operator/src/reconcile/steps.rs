@@ -76,14 +76,14 @@ struct Walk<'a> {
 impl Walk<'_> {
     async fn all(&mut self) -> Result<(), (Condition, Error)> {
         self.facts.insert(Condition::Secrets, look::secrets_fact(self.instance, self.observed));
-        for child in &self.children.base {
-            // What the cluster doesn't know can't be made; the condition says so.
-            if self.observed.unknown_kinds.contains(&child.kind) {
-                self.cluster.want_unknown();
-            } else {
-                self.ensure(child).await.map_err(|error| (owner_of(child, self.instance), error))?;
-            }
+        // What the cluster doesn't know can't be made; the condition says so.
+        let is_known = |child: &&Child| !self.observed.unknown_kinds.contains(&child.kind);
+        let (known, unknown): (Vec<_>, Vec<_>) = self.children.base.iter().partition(is_known);
+        if !unknown.is_empty() {
+            self.cluster.want_unknown();
         }
+        let made = apply::ensure_all(self.cluster, self.instance, self.observed, &known).await;
+        made.map_err(|(place, error)| (owner_of(known[place], self.instance), error))?;
         self.facts.extend(look::stores(self.instance, self.observed));
         self.facts.extend(look::extras(self.instance, self.observed));
         if self.instance.spec.suspend {

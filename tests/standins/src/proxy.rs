@@ -207,6 +207,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
+        stream.set_nodelay(true).unwrap();
         connections.spawn(serve(stream, state.clone()));
         while connections.try_join_next().is_some() {}
     }
