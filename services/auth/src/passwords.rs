@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, Sender, channel},
     },
     thread::{self, available_parallelism},
@@ -12,7 +12,10 @@ use std::{
 
 use aether_common::{Error, Secret};
 use anyhow::anyhow;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use argon2::{
+    Algorithm, Argon2, Block, Params, PasswordHasher as _, Version,
+    password_hash::phc::{Output, PasswordHash},
+};
 use prometheus::{Histogram, IntGauge};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
@@ -52,15 +55,29 @@ pub(crate) fn is_importable(hash: &Secret) -> bool {
     is_outdated(hash) && text.len() == 60 && parts.is_ok_and(|parts| BCRYPT_COSTS.contains(&parts.get_cost()))
 }
 
-fn verify(password: &Secret, hash: &Secret) -> anyhow::Result<bool> {
+/// What Argon2 works in.
+type Memory = Vec<Block>;
+
+fn verify(password: &Secret, hash: &Secret, memory: &mut Memory) -> anyhow::Result<bool> {
     if is_outdated(hash) {
         return bcrypt::verify(password.expose(), hash.expose()).map_err(|e| anyhow!("kept password hash: {e}"));
     }
-    match argon2()?.verify_password(password.expose().as_bytes(), hash.expose()) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(e) => Err(anyhow!("kept password hash: {e}")),
+    compare(password, hash, memory).map_err(|e| anyhow!("kept password hash: {e}"))
+}
+
+fn compare(password: &Secret, hash: &Secret, memory: &mut Memory) -> anyhow::Result<bool> {
+    let kept = PasswordHash::new(hash.expose())?;
+    let (Some(salt), Some(expected)) = (&kept.salt, &kept.hash) else { anyhow::bail!("no salt or no hash") };
+    let version = kept.version.map_or(Ok(Version::default()), Version::try_from)?;
+    let params = Params::try_from(&kept)?;
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::default());
     }
+    let mut found = vec![0; expected.len()];
+    let argon2 = Argon2::new(Algorithm::try_from(kept.algorithm.as_str())?, version, params);
+    argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, &mut found, memory)?;
+    // Compared in constant time.
+    Ok(Output::new(&found)? == *expected)
 }
 
 /// Each hash takes 19 MiB: as many as this fit into the memory that a pod has by default, however many cores its node has.
@@ -88,13 +105,32 @@ impl Drop for Waiting<'_> {
 /// Hashes passwords and compares them with hashes.
 pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
+    turns: usize,
     /// To threads of its own, one for each turn: memory that a thread has freed stays with it, and Tokio's pool of
     /// threads for blocking work is large.
     jobs: Sender<Job>,
     /// Compared with where there is no user, so that the answer takes as long.
     nobodys: Secret,
+    spare: Arc<Spare>,
     seconds: Histogram,
     waiting: IntGauge,
+}
+
+/// Memory goes from one comparison to the next as long as any is under way: fresh pages for each cost a tenth of it.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Memory>>);
+
+impl Spare {
+    fn all(&self) -> MutexGuard<'_, Vec<Memory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lend<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = self.all().pop().unwrap_or_default();
+        let done = work(&mut memory);
+        self.all().push(memory);
+        done
+    }
 }
 
 impl Passwords {
@@ -109,7 +145,8 @@ impl Passwords {
         }
         let nobody = Secret::new(uuid::Uuid::new_v4().to_string());
         let nobodys = tokio::task::spawn_blocking(move || hash(&nobody)).await??;
-        Ok(Self { permits: Arc::new(Semaphore::new(turns)), jobs, nobodys, seconds, waiting })
+        let permits = Arc::new(Semaphore::new(turns));
+        Ok(Self { permits, turns, jobs, nobodys, spare: Arc::default(), seconds, waiting })
     }
 
     /// Waits for a turn. Whoever has to look at something first that may spare the hash does so while holding it.
@@ -131,7 +168,9 @@ impl Passwords {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobodys.clone());
         let turn = self.turn().await?;
-        Ok(self.run(turn, move || verify(&password, &hash)).await? && known)
+        let spare = Arc::clone(&self.spare);
+        let work = move || spare.lend(|memory| verify(&password, &hash, memory));
+        Ok(self.run(turn, work).await? && known)
     }
 
     async fn run<T: Send + 'static>(
@@ -139,13 +178,18 @@ impl Passwords {
         turn: Turn,
         work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        let seconds = self.seconds.clone();
+        let (seconds, spare) = (self.seconds.clone(), Arc::clone(&self.spare));
+        let (permits, turns) = (Arc::clone(&self.permits), self.turns);
         let (tell, told) = oneshot::channel();
         let job: Job = Box::new(move || {
-            let _turn = turn;
-            let _timer = seconds.start_timer();
+            let timer = seconds.start_timer();
             // Nobody may wait for it any more.
             let _ = tell.send(work());
+            drop((timer, turn));
+            // Somebody who waits has the turn by now.
+            if permits.available_permits() == turns {
+                spare.all().clear();
+            }
         });
         self.jobs.send(job).map_err(|_| Error::internal(anyhow!("no thread hashes passwords any more")))?;
         told.await.map_err(Error::internal)?.map_err(Error::internal)
@@ -181,6 +225,23 @@ mod tests {
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
         assert!(passwords.matches(Secret::new("correct horse"), Some(hash.clone())).await.expect("compared"));
         assert!(!passwords.matches(Secret::new("correct house"), Some(hash)).await.expect("compared"));
+    }
+
+    #[tokio::test]
+    async fn memory_is_lent_and_is_gone_when_nobody_hashes() {
+        let passwords = passwords().await;
+        let hash = hash(&Secret::new("correct horse")).expect("hashed");
+        let ask = |text: &'static str| passwords.matches(Secret::new(text), Some(hash.clone()));
+        // One after the other and side by side, with memory that others have written to.
+        let found = futures::future::join_all([ask("correct horse"), ask("no"), ask("correct horse"), ask("")]).await;
+        let found: Vec<_> = found.into_iter().map(|found| found.expect("compared")).collect();
+        assert_eq!(found, [true, false, true, false]);
+        let freed = async {
+            while !passwords.spare.all().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), freed).await.expect("freed");
     }
 
     #[tokio::test]
