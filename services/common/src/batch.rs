@@ -28,6 +28,7 @@ pub struct Batch<Q, A>(Arc<Batches<Q, A>>);
 
 struct Batches<Q, A> {
     answer: Box<dyn Fn(Vec<Q>) -> Answer<Vec<A>> + Send + Sync>,
+    at_once: usize,
     state: Mutex<Waiting<Q, A>>,
 }
 
@@ -42,8 +43,24 @@ impl<Q: Send + 'static, A: Send + 'static> Batch<Q, A> {
     where
         F: Future<Output = Result<Vec<A>, Error>> + Send + 'static,
     {
+        Self::with(AT_ONCE, answer)
+    }
+
+    /// The same for a store that does one thing at a time: a batch that waited for another one's end would only keep
+    /// what comes meanwhile out of it.
+    pub fn one_by_one<F>(answer: impl Fn(Vec<Q>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<A>, Error>> + Send + 'static,
+    {
+        Self::with(1, answer)
+    }
+
+    fn with<F>(at_once: usize, answer: impl Fn(Vec<Q>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<A>, Error>> + Send + 'static,
+    {
         let state = Mutex::new(Waiting { questions: VecDeque::new(), running: 0 });
-        Self(Arc::new(Batches { answer: Box::new(move |questions| Box::pin(answer(questions))), state }))
+        Self(Arc::new(Batches { answer: Box::new(move |questions| Box::pin(answer(questions))), at_once, state }))
     }
 
     /// The answer to one question. It is asked no earlier than now, so the answer holds for now.
@@ -52,7 +69,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batch<Q, A> {
         let start = {
             let mut state = lock(&self.0.state);
             state.questions.push_back((question, asker));
-            let start = state.running < AT_ONCE;
+            let start = state.running < self.0.at_once;
             state.running += usize::from(start);
             start
         };
@@ -258,6 +275,23 @@ mod tests {
         let sizes: Vec<usize> = store.batches().iter().map(Vec::len).collect();
         assert_eq!(sizes.iter().sum::<usize>(), 6);
         assert!(sizes.len() <= 3, "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn one_by_one_all_that_waits_is_in_the_next_batch() {
+        let store = Store::gated();
+        let asked = Arc::clone(&store);
+        let batch = Batch::one_by_one(move |numbers| Arc::clone(&asked).squares(numbers));
+        let first = tokio::spawn({
+            let batch = batch.clone();
+            async move { batch.ask(1).await.unwrap() }
+        });
+        settled().await;
+        store.let_pass(2);
+        let rest = join_all((2..=5).map(|n| batch.ask(n))).await;
+        assert_eq!(rest.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [4, 9, 16, 25]);
+        assert_eq!(first.await.unwrap(), 1);
+        assert_eq!(store.batches(), [vec![1], vec![2, 3, 4, 5]]);
     }
 
     #[tokio::test]

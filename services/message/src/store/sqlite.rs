@@ -31,6 +31,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
 const LARGEST_READ: usize = 256;
 const BUSY: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;
+/// In KiB, negative as SQLite wants it: each sender in each room has a page of its own in the index of client ids, and
+/// all of them are written to all the time.
+const WRITERS_CACHE: &str = "-16384";
 /// So many rooms' messages fit into one statement: SQLite takes 32,766 values, and a message has nine.
 const TOGETHER: usize = 32_766 / 9 / BATCH;
 /// Statements that insert no more messages than this are kept ready.
@@ -63,10 +66,10 @@ impl SqliteStore {
             // A connection to a file can't have gone away, and to ask it costs as much as a reading.
             SqlitePoolOptions::new().max_connections(size).acquire_timeout(BUSY).test_before_acquire(false)
         };
-        let writer = pool(1).connect_lazy_with(options.clone());
+        let writer = pool(1).connect_lazy_with(options.clone().pragma("cache_size", WRITERS_CACHE));
         let readers = pool(READERS).connect_lazy_with(options.clone());
         let log = Log::of(readers.clone());
-        let inserts = Batch::new({
+        let inserts = Batch::one_by_one({
             let writer = writer.clone();
             move |rooms: Vec<Vec<Message>>| {
                 let writer = writer.clone();
