@@ -2,6 +2,7 @@
 //! server asks for. It also holds back writes once the lease may be somebody else's.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use kube::{
 use rand::RngExt;
 use serde_json::Value;
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep, timeout},
 };
 use tower::BoxError;
@@ -79,6 +80,8 @@ async fn send(
     let (parts, body) = request.into_parts();
     let mut unanswered = 0;
     for attempt in 0.. {
+        // Before the lease is looked at: it may be lost while others have their turn.
+        let turn = turns.acquire().await?;
         if parts.method != Method::GET && !fence.is_open() {
             return Err(Fenced.into());
         }
@@ -87,11 +90,8 @@ async fn send(
         };
         let request = Request::from_parts(parts.clone(), body);
         let is_last = attempt + 1 >= ATTEMPTS;
-        let turn = turns.acquire().await?;
-        let answer = timeout(answer_time(unanswered), inner.send(request)).await;
-        drop(turn);
-        let pause = match answer {
-            Ok(Ok(response)) if response.status() == StatusCode::CONFLICT && attempt + 1 < CONFLICTS => {
+        let pause = match ask(&inner, request, answer_time(unanswered), turn).await {
+            Some(Ok(response)) if response.status() == StatusCode::CONFLICT && attempt + 1 < CONFLICTS => {
                 let (head, body) = response.into_parts();
                 let body = body.collect_bytes().await?;
                 // A name that is taken stays so.
@@ -100,15 +100,15 @@ async fn send(
                 }
                 growing_pause(attempt)
             }
-            Ok(Ok(response)) => match pause_after(response.status(), response.headers(), attempt) {
+            Some(Ok(response)) => match pause_after(response.status(), response.headers(), attempt) {
                 Some(pause) if !is_last && pause <= LONGEST_PAUSE => pause,
                 _ => return Ok(response),
             },
-            Ok(Err(error)) if is_last => return Err(error.into()),
-            Err(_) if is_last => return Err("the API server doesn't answer".into()),
+            Some(Err(error)) if is_last => return Err(error.into()),
+            None if is_last => return Err("the API server doesn't answer".into()),
             // Whether a request whose answer is lost was carried out is not known: all that is sent can be sent twice.
-            Ok(Err(_)) => growing_pause(attempt),
-            Err(_) => {
+            Some(Err(_)) => growing_pause(attempt),
+            None => {
                 unanswered += 1;
                 growing_pause(attempt)
             }
@@ -116,6 +116,23 @@ async fn send(
         sleep(pause).await;
     }
     unreachable!("the last attempt returns")
+}
+
+/// The answer, if it begins in time. The turn is over as soon as one that comes soon would be there: what hangs holds up
+/// nobody else.
+async fn ask(
+    inner: &Client,
+    request: Request<Body>,
+    limit: Duration,
+    turn: SemaphorePermit<'_>,
+) -> Option<Result<Response<Body>, kube::Error>> {
+    let mut answer = pin!(timeout(limit, inner.send(request)));
+    let soon = timeout(FIRST_ANSWER, answer.as_mut()).await;
+    drop(turn);
+    match soon {
+        Ok(answer) => answer.ok(),
+        Err(_) => answer.await.ok(),
+    }
 }
 
 fn answer_time(unanswered: u32) -> Duration {
@@ -169,9 +186,30 @@ mod tests {
 
     #[test]
     fn an_answer_that_another_attempt_would_not_change_is_final() {
-        for status in [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY] {
+        for status in [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY] {
             assert_eq!(pause_after(status, &HeaderMap::new(), 0), None);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_hang_do_not_hold_the_others_up_for_as_long() {
+        let server = tower::service_fn(async |request: Request<Body>| {
+            if request.uri().path() == "/hangs" {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, BoxError>(Response::new(Body::empty()))
+        });
+        let (inner, turns) = (Client::new(server, "default"), Arc::new(Semaphore::new(AT_A_TIME)));
+        let ask = |path: &str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            send(inner.clone(), Fence::default(), turns.clone(), request)
+        };
+        let hanging: Vec<_> = (0..2 * AT_A_TIME).map(|_| tokio::spawn(ask("/hangs"))).collect();
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        assert_eq!(ask("/answers").await.unwrap().status(), StatusCode::OK);
+        assert!(began.elapsed() <= 2 * FIRST_ANSWER, "{:?}", began.elapsed());
+        assert!(hanging.iter().all(|request| !request.is_finished()));
     }
 
     #[tokio::test(start_paused = true)]

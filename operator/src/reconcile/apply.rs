@@ -48,7 +48,7 @@ pub async fn ensure(
 }
 
 /// The same with objects that need none of each other, some at a time: a request that takes long holds up few, and one
-/// that fails none. The first failure is told, with the object's place in the list.
+/// that fails none. The first failure is given back, with the object's place in the list; others are logged.
 pub async fn ensure_all(
     cluster: &Cluster,
     instance: &Instance<'_>,
@@ -67,7 +67,8 @@ pub async fn ensure_all(
                 observed.children.insert((children[place].kind, children[place].name.clone()), made);
             }
             Ok(None) => {}
-            Err(error) => failed = failed.and(Err((place, error))),
+            Err(error) if failed.is_ok() => failed = Err((place, error)),
+            Err(error) => tracing::warn!(%error, "something else failed, too"),
         }
     }
     failed

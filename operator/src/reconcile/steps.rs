@@ -82,8 +82,13 @@ impl Walk<'_> {
         if !unknown.is_empty() {
             self.cluster.want_unknown();
         }
-        let made = apply::ensure_all(self.cluster, self.instance, self.observed, &known).await;
-        made.map_err(|(place, error)| (owner_of(known[place], self.instance), error))?;
+        // Pods run under the account, so whether it is ours comes first.
+        let (accounts, rest): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|child| child.kind == Kind::ServiceAccount);
+        for children in [accounts, rest] {
+            let made = apply::ensure_all(self.cluster, self.instance, self.observed, &children).await;
+            made.map_err(|(place, error)| (owner_of(children[place], self.instance), error))?;
+        }
         self.facts.extend(look::stores(self.instance, self.observed));
         self.facts.extend(look::extras(self.instance, self.observed));
         if self.instance.spec.suspend {

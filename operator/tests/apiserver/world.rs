@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use aether_operator::{
     api::{self, AetherConnect},
     fleet::Fleet,
+    patience::{self, Fence},
     reconcile::{self, Reconciler},
     resources::Kind,
 };
@@ -300,7 +301,7 @@ fn redis_replication() -> Value {
 pub(crate) async fn client_as(user: Option<&str>) -> Client {
     let mut config = access().await;
     config.auth_info.impersonate = user.map(Into::into);
-    Client::try_from(config).unwrap()
+    patience::client(config, Fence::default()).unwrap()
 }
 
 /// How to reach the API server with all rights.

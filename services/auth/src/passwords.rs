@@ -160,7 +160,13 @@ impl Passwords {
 
     /// The PHC string of a password.
     pub(crate) async fn hash(&self, turn: Turn, password: Secret) -> Result<Secret, Error> {
-        self.run(turn, move || hash(&password)).await
+        let spare = Arc::clone(&self.spare);
+        let work = move || {
+            // In memory of its own; in all there is never more than one piece for each turn.
+            drop(spare.all().pop());
+            hash(&password)
+        };
+        self.run(turn, work).await
     }
 
     /// Whether the password is the one that was hashed. Without a hash it never is, after the same time.

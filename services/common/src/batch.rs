@@ -287,9 +287,16 @@ mod tests {
             async move { batch.ask(1).await.unwrap() }
         });
         settled().await;
+        let rest: Vec<_> = (2..=5)
+            .map(|n| {
+                let batch = batch.clone();
+                tokio::spawn(async move { batch.ask(n).await.unwrap() })
+            })
+            .collect();
+        settled().await;
         store.let_pass(2);
-        let rest = join_all((2..=5).map(|n| batch.ask(n))).await;
-        assert_eq!(rest.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [4, 9, 16, 25]);
+        let answers: Vec<u32> = join_all(rest).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, [4, 9, 16, 25]);
         assert_eq!(first.await.unwrap(), 1);
         assert_eq!(store.batches(), [vec![1], vec![2, 3, 4, 5]]);
     }

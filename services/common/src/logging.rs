@@ -44,8 +44,8 @@ fn dispatch(log: Box<dyn Layer<Registry> + Send + Sync>, filter: EnvFilter, trac
     // Lines of the log stay in the log. It has to be dynamic: where all filters take a span for ever, they aren't asked
     // about it any more, and the answer to whatever they were asked last on this thread is taken for its own, so that
     // it is lost when that was a database library's question whether to log (tokio-rs/tracing#2519).
-    let own = dynamic_filter_fn(|metadata, _| metadata.is_span()).with_max_level_hint(LevelFilter::INFO);
-    let own = own.and(Targets::new().with_target("aether", LevelFilter::INFO));
+    let is_span = dynamic_filter_fn(|metadata, _| metadata.is_span()).with_max_level_hint(LevelFilter::INFO);
+    let own = Targets::new().with_target("aether", LevelFilter::INFO).and(is_span);
     let own = spans.with_tracked_inactivity(false).with_filter(own);
     registry.with(log.with_filter(filter)).with(own).into()
 }
@@ -106,8 +106,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let log = layer().json().with_writer(Arc::new(file.reopen().unwrap())).boxed();
         let tracer = SdkTracerProvider::builder().build().tracer("test");
-        let dispatch = dispatch(log, EnvFilter::new("info"), Some(tracer));
+        let dispatch = dispatch(log, EnvFilter::new("info,h2=debug"), Some(tracer));
         tracing::dispatcher::with_default(&dispatch, || {
+            // Another library's: nobody asked for it, whatever its level.
+            tracing::debug_span!(target: "h2", "Connection").in_scope(|| {});
             for id in 0..3 {
                 let _: bool = dispatch.enabled(&ASKED);
                 let span = tracing::info_span!("call", id);
