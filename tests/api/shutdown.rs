@@ -3,6 +3,10 @@ use aether_tests::{Options, PASSWORD, Stack, Store, User, eventually};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 const GRACE: Duration = Duration::from_secs(25);
 
@@ -25,6 +29,26 @@ async fn a_request_under_way_is_answered_before_the_gateway_goes() {
     eventually("the gateway to take no more work", GRACE, async || stack.gateways[0].is_ready(), |ready| !ready).await;
     stack.auth[0].resume();
     assert_eq!(login.await.unwrap().status, 200);
+    assert_eq!(stack.gateways[0].wait_for_exit(GRACE), Some(0));
+}
+
+#[tokio::test]
+async fn a_request_that_meets_the_end_of_an_open_connection_is_answered_as_the_last() {
+    let mut stack = embedded();
+    let mut connection = TcpStream::connect(stack.api().url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut ask = async || {
+        connection.write_all(b"GET /api/health HTTP/1.1\r\nHost: chat\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") && connection.read_buf(&mut answer).await.unwrap() > 0 {}
+        String::from_utf8(answer).unwrap()
+    };
+    let first = ask().await;
+    assert!(first.starts_with("HTTP/1.1 200") && !first.contains("connection: close"), "{first}");
+    stack.gateways[0].terminate();
+    eventually("the gateway to take no more work", GRACE, async || stack.gateways[0].is_ready(), |ready| !ready).await;
+    let last = ask().await;
+    assert!(last.starts_with("HTTP/1.1 200") && last.contains("connection: close"), "{last}");
+    assert_eq!(connection.read(&mut [0]).await.unwrap(), 0, "it is closed");
     assert_eq!(stack.gateways[0].wait_for_exit(GRACE), Some(0));
 }
 

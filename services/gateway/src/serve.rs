@@ -1,9 +1,14 @@
 //! The two servers: one for clients, one for probes and scrapers.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use aether_common::net;
-use axum::{Router, body::Body, extract::Request};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntCounter;
@@ -22,6 +27,9 @@ use crate::{
 /// A client that sends no whole head of a request for so long is cut off.
 const HEAD_TIME_OUT: Duration = Duration::from_secs(10);
 const LARGEST_HEAD: usize = 64 * 1024;
+/// At the end, connections on which nothing is asked stay open for so long: a request that is on its way is answered, and
+/// its client told that it was the last, instead of finding the connection closed.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves clients until `stop`; then finishes what is open, for as long as the grace lasts.
 pub(crate) async fn clients(listener: TcpListener, app: App, grace: Duration, stop: CancellationToken) {
@@ -77,21 +85,29 @@ async fn connection(
     cut_off: IntCounter,
     stop: CancellationToken,
 ) {
-    let turn = client.turn();
+    let (turn, stopping) = (client.turn(), stop.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&slot));
-        let (turn, router) = (turn.clone(), router.clone());
+        let (turn, router, stopping) = (turn.clone(), router.clone(), stopping.clone());
         async move {
             turn.take().await;
-            router.oneshot(request).await
+            let mut response = router.oneshot(request).await?;
+            if stopping.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let mut connection = pin!(server.serve_connection(TokioIo::new(client), service).with_upgrades());
+    let dismissed = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LINGER).await;
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = dismissed => {
             // The request that is being answered is the last one.
             connection.as_mut().graceful_shutdown();
             connection.await
