@@ -203,10 +203,13 @@ fn fail<A>(askers: Vec<Asker<A>>, error: Error) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        ops::RangeInclusive,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use futures::future::join_all;
-    use tokio::sync::Semaphore;
+    use tokio::{sync::Semaphore, task::JoinHandle};
 
     use super::*;
     use crate::Code;
@@ -245,6 +248,14 @@ mod tests {
         Batch::new(move |numbers| Arc::clone(&store).squares(numbers))
     }
 
+    fn asking(batch: &Batch<u32, u32>, numbers: RangeInclusive<u32>) -> Vec<JoinHandle<u32>> {
+        let ask = |n| {
+            let batch = batch.clone();
+            tokio::spawn(async move { batch.ask(n).await.unwrap() })
+        };
+        numbers.map(ask).collect()
+    }
+
     async fn settled() {
         for _ in 0..20 {
             tokio::task::yield_now().await;
@@ -262,12 +273,7 @@ mod tests {
     async fn questions_that_wait_are_asked_together_and_each_gets_its_own_answer() {
         let store = Store::gated();
         let batch = batch(&store);
-        let asking: Vec<_> = (1..=6)
-            .map(|n| {
-                let batch = batch.clone();
-                tokio::spawn(async move { batch.ask(n).await.unwrap() })
-            })
-            .collect();
+        let asking = asking(&batch, 1..=6);
         settled().await;
         store.let_pass(3);
         let answers: Vec<u32> = join_all(asking).await.into_iter().map(Result::unwrap).collect();
@@ -282,22 +288,13 @@ mod tests {
         let store = Store::gated();
         let asked = Arc::clone(&store);
         let batch = Batch::one_by_one(move |numbers| Arc::clone(&asked).squares(numbers));
-        let first = tokio::spawn({
-            let batch = batch.clone();
-            async move { batch.ask(1).await.unwrap() }
-        });
+        let mut all = asking(&batch, 1..=1);
         settled().await;
-        let rest: Vec<_> = (2..=5)
-            .map(|n| {
-                let batch = batch.clone();
-                tokio::spawn(async move { batch.ask(n).await.unwrap() })
-            })
-            .collect();
+        all.extend(asking(&batch, 2..=5));
         settled().await;
         store.let_pass(2);
-        let answers: Vec<u32> = join_all(rest).await.into_iter().map(Result::unwrap).collect();
-        assert_eq!(answers, [4, 9, 16, 25]);
-        assert_eq!(first.await.unwrap(), 1);
+        let answers: Vec<u32> = join_all(all).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, [1, 4, 9, 16, 25]);
         assert_eq!(store.batches(), [vec![1], vec![2, 3, 4, 5]]);
     }
 
