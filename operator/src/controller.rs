@@ -28,7 +28,7 @@ use crate::{
 
 /// How many resources are reconciled at a time: more than keep the API server busy, as some may wait for long where it
 /// doesn't answer. What is under way at once, the client limits.
-const CONCURRENCY: u16 = 48;
+const CONCURRENCY: u16 = 32;
 /// Changes that come together are answered once.
 const DEBOUNCE: Duration = Duration::from_millis(20);
 /// The pause after a failure; it doubles with each further one.
