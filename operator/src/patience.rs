@@ -20,7 +20,8 @@ use tokio::{
 };
 use tower::BoxError;
 
-/// How many requests wait for the head of their answer at a time. Each has a connection of its own, with its buffers.
+/// How many requests may be within [`FIRST_ANSWER`] of being sent at a time. Each has a connection of its own, with its
+/// buffers.
 const AT_A_TIME: usize = 24;
 /// How often a request is sent at most.
 const ATTEMPTS: u32 = 6;

@@ -1,6 +1,14 @@
 //! The two servers: one for clients, one for probes and scrapers.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use aether_common::net;
 use axum::{
@@ -85,16 +93,18 @@ async fn connection(
     cut_off: IntCounter,
     stop: CancellationToken,
 ) {
-    let (turn, stopping) = (client.turn(), stop.clone());
+    // A flag of the connection's own: to ask the token, which all share, takes a lock for each request.
+    let (turn, stopping) = (client.turn(), Arc::new(AtomicBool::new(false)));
+    let told = Arc::clone(&stopping);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(Arc::clone(&slot));
-        let (turn, router, stopping) = (turn.clone(), router.clone(), stopping.clone());
+        let (turn, router, stopping) = (turn.clone(), router.clone(), Arc::clone(&stopping));
         async move {
             turn.take().await;
             let mut response = router.oneshot(request).await?;
-            if stopping.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if stopping.load(Ordering::Relaxed) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
@@ -103,6 +113,7 @@ async fn connection(
     let mut connection = pin!(server.serve_connection(TokioIo::new(client), service).with_upgrades());
     let dismissed = async {
         stop.cancelled().await;
+        told.store(true, Ordering::Relaxed);
         tokio::time::sleep(LINGER).await;
     };
     let ended = tokio::select! {
