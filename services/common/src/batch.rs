@@ -8,6 +8,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures::FutureExt as _;
@@ -19,6 +20,8 @@ use crate::{Error, lock};
 const MOST: usize = 64;
 /// So many batches may be under way at once, so that one slow question doesn't hold up all others.
 const AT_ONCE: usize = 2;
+/// Whoever waits longer for an answer, the time behind others included, gets an error: a store's own limit is as long.
+const PATIENCE: Duration = Duration::from_millis(2500);
 
 type Answer<A> = Pin<Box<dyn Future<Output = Result<A, Error>> + Send>>;
 type Asker<A> = oneshot::Sender<Result<A, Error>>;
@@ -77,12 +80,14 @@ impl<Q: Send + 'static, A: Send + 'static> Batch<Q, A> {
             // A task of its own: the caller may give up, and others wait for it, too.
             tokio::spawn(Arc::clone(&self.0).run());
         }
-        answered.await.map_err(Error::unavailable)?
+        in_time(answered).await
     }
 }
 
 impl<Q, A> Batches<Q, A> {
     async fn run(self: Arc<Self>) {
+        // What others are about to ask in the same turn comes along.
+        tokio::task::yield_now().await;
         while let Some((questions, askers)) = self.next() {
             match unharmed((self.answer)(questions)).await {
                 Ok(answers) => askers.into_iter().zip(answers).for_each(|(asker, answer)| tell(asker, Ok(answer))),
@@ -143,7 +148,7 @@ where
         if start {
             tokio::spawn(Arc::clone(&self.0).run(question));
         }
-        answered.await.map_err(Error::unavailable)?
+        in_time(answered).await
     }
 }
 
@@ -179,6 +184,14 @@ impl<Q, A> Clone for Batch<Q, A> {
 impl<Q, A> Clone for Shared<Q, A> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+/// Waits for an answer, but not for those before it that a store takes long for.
+async fn in_time<A>(answered: oneshot::Receiver<Result<A, Error>>) -> Result<A, Error> {
+    match tokio::time::timeout(PATIENCE, answered).await {
+        Ok(answer) => answer.map_err(Error::unavailable)?,
+        Err(_) => Err(Error::unavailable(anyhow::anyhow!("the store didn't answer in {PATIENCE:?}"))),
     }
 }
 
@@ -336,6 +349,26 @@ mod tests {
         assert_eq!(batch.ask(5).await.unwrap(), 25);
         let asked = store.batches().concat();
         assert_eq!(asked, [0, 1, 5], "what was not on its way yet is nobody's question any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_behind_others_that_hang_is_told_as_early_as_they_are() {
+        let store = Store::gated();
+        let (batch, began) = (batch(&store), tokio::time::Instant::now());
+        let ask = |n| {
+            let batch = batch.clone();
+            tokio::spawn(async move { batch.ask(n).await.unwrap_err().code })
+        };
+        let mut all = Vec::new();
+        for n in 0..4 {
+            all.push(ask(n));
+            settled().await;
+        }
+        for code in join_all(all).await {
+            assert_eq!(code.unwrap(), Code::Unavailable);
+        }
+        assert_eq!(store.batches(), [[0], [1]], "the others waited behind these");
+        assert!(began.elapsed() < PATIENCE * 3 / 2, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

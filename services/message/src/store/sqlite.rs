@@ -6,11 +6,7 @@
 mod import;
 mod log;
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use aether_common::{Error, batch::Batch};
 use async_trait::async_trait;
@@ -260,14 +256,6 @@ impl Store for SqliteStore {
             found.insert((room, user), Membership { role: Role::parse(&role), joined_at: time(at)? });
         }
         Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
-    }
-
-    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
-        let query = sqlx::query_scalar::<_, String>(
-            "SELECT user_id FROM participants WHERE room_id = ? AND user_id IN (SELECT value FROM json_each(?))",
-        );
-        let rows = in_time(query.bind(room).bind(json(users)?).fetch_all(&self.readers)).await?;
-        Ok(rows.into_iter().collect())
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
