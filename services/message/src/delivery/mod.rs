@@ -8,15 +8,12 @@ mod subscriber;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use aether_common::{Code, Error, batch::Batch};
+use aether_common::{Code, Error};
 use dashmap::{DashMap, Entry};
 use prometheus::IntGauge;
 use tokio::{
@@ -53,7 +50,6 @@ pub(crate) struct Hub {
     metrics: Arc<Metrics>,
     rooms: DashMap<String, Handle>,
     users: DashMap<String, Vec<Arc<Subscriber>>>,
-    members: Batch<(String, HashSet<String>), HashSet<String>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -121,16 +117,10 @@ impl Hub {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        let (rooms, users, asked) = (DashMap::new(), DashMap::new(), Arc::clone(&store));
-        let members = Batch::new(move |wanted| members_among(Arc::clone(&asked), wanted));
-        let hub = Arc::new(Self { store, bus, metrics, rooms, users, members, tasks: tasks.clone(), stop });
+        let (rooms, users) = (DashMap::new(), DashMap::new());
+        let hub = Arc::new(Self { store, bus, metrics, rooms, users, tasks: tasks.clone(), stop });
         tasks.spawn(Arc::clone(&hub).listen(incoming));
         hub
-    }
-
-    /// Those of the users who are members now.
-    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
-        self.members.ask((room.to_owned(), users)).await
     }
 
     /// Queues a message; `answer` is called in any case.
@@ -287,17 +277,6 @@ impl Handle {
             self.behind.store(true, Ordering::Relaxed);
         }
     }
-}
-
-/// Of each room's users, those who are members.
-async fn members_among(
-    store: Arc<dyn Store>,
-    wanted: Vec<(String, HashSet<String>)>,
-) -> Result<Vec<HashSet<String>>, Error> {
-    let places = wanted.iter().flat_map(|(room, users)| users.iter().map(move |user| (room.clone(), user.clone())));
-    let mut found = store.memberships(&places.collect::<Vec<_>>()).await?.into_iter();
-    let members = |users: HashSet<String>| users.into_iter().filter(|_| found.next().flatten().is_some()).collect();
-    Ok(wanted.into_iter().map(|(_, users)| users).map(members).collect())
 }
 
 fn busy() -> Error {

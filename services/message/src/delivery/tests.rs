@@ -1,7 +1,7 @@
 //! Delivery over a real store, without sockets: replicas are hubs that share the store.
 #![allow(clippy::unwrap_used)]
 
-use std::{sync::Mutex, time::Duration};
+use std::{collections::HashSet, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -112,6 +112,10 @@ impl Store for Troubled {
 
     async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
         self.store.memberships(wanted).await
+    }
+
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+        self.store.members_among(room, users).await
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Mutex,
 };
 
@@ -135,6 +135,9 @@ impl Store for Model {
         unreachable!()
     }
     async fn memberships(&self, _: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
+        unreachable!()
+    }
+    async fn members_among(&self, _: &str, _: &[String]) -> Result<HashSet<String>, Error> {
         unreachable!()
     }
     async fn after(&self, _: &str, _: u64, _: u32) -> Result<Vec<Message>, Error> {

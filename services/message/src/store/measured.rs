@@ -1,6 +1,6 @@
 //! A store whose operations are timed.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use aether_common::{Error, metrics::StoreTimes};
 use async_trait::async_trait;
@@ -91,6 +91,10 @@ impl Store for Measured {
 
     async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
         self.times.note("memberships", self.store.memberships(wanted)).await
+    }
+
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+        self.times.note("members_among", self.store.members_among(room, users)).await
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {

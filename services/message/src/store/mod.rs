@@ -8,7 +8,7 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod conformance;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use aether_common::Error;
 use async_trait::async_trait;
@@ -91,6 +91,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     async fn membership(&self, room: &str, user: &str) -> Result<Option<Membership>, Error> {
         Ok(self.memberships(&[(room.to_owned(), user.to_owned())]).await?.pop().flatten())
     }
+    /// Those of the users who are members.
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error>;
 
     /// Stores messages of one room in their order, up to the first whose number or client id is taken, and tells how
     /// many. They are safe when this returns. After an error any number of them may be stored, still without a gap.

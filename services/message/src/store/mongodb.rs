@@ -7,7 +7,7 @@ mod import;
 mod lists;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -255,6 +255,11 @@ impl Store for MongoStore {
         };
         in_time(read).await?;
         Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
+    }
+
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+        let filter = doc! {"roomId": object_id(room)?, "userId": {"$in": users}};
+        in_time(async { self.participants.find(filter).await?.map_ok(|p| p.user_id).try_collect().await }).await
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {

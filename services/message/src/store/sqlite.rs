@@ -6,7 +6,11 @@
 mod import;
 mod log;
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    time::Duration,
+};
 
 use aether_common::{Error, batch::Batch};
 use async_trait::async_trait;
@@ -43,6 +47,8 @@ pub(crate) struct SqliteStore {
     writer: SqlitePool,
     /// What rooms want stored at the same time becomes safe by one wait for the disk.
     inserts: Batch<Vec<Message>, usize>,
+    /// Under load each room asks before each batch of its own: asked together they share a way to SQLite's thread.
+    members: Batch<(String, Vec<String>), HashSet<String>>,
 }
 
 impl SqliteStore {
@@ -73,7 +79,11 @@ impl SqliteStore {
                 async move { in_time(insert_all(&writer, rooms)).await }
             }
         });
-        Self { readers, writer, inserts, options }
+        let members = Batch::new({
+            let readers = readers.clone();
+            move |wanted| members_of_each(readers.clone(), wanted)
+        });
+        Self { readers, writer, inserts, members, options }
     }
 
     async fn create(&self, room: &Room, owner: Option<&str>) -> Result<bool, sqlx::Error> {
@@ -246,16 +256,11 @@ impl Store for SqliteStore {
     }
 
     async fn memberships(&self, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
-        let query = sqlx::query_as::<_, (String, String, String, i64)>(
-            "SELECT room_id, user_id, role, joined_at FROM json_each(?) AS wanted
-             JOIN participants ON room_id = wanted.value ->> 0 AND user_id = wanted.value ->> 1",
-        );
-        let wanted_json = serde_json::to_string(wanted).map_err(Error::internal)?;
-        let mut found = HashMap::new();
-        for (room, user, role, at) in in_time(query.bind(wanted_json).fetch_all(&self.readers)).await? {
-            found.insert((room, user), Membership { role: Role::parse(&role), joined_at: time(at)? });
-        }
-        Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
+        memberships(&self.readers, wanted).await
+    }
+
+    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+        self.members.ask((room.to_owned(), users.to_vec())).await
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
@@ -302,6 +307,32 @@ impl Store for SqliteStore {
         let query = query.bind(room).bind(user).bind(client_id.as_str());
         in_time(query.fetch_optional(&self.readers)).await?.as_ref().map(message).transpose()
     }
+}
+
+async fn memberships(readers: &SqlitePool, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
+    let query = sqlx::query_as::<_, (String, String, String, i64)>(
+        "SELECT room_id, user_id, role, joined_at FROM json_each(?) AS wanted
+         JOIN participants ON room_id = wanted.value ->> 0 AND user_id = wanted.value ->> 1",
+    );
+    let wanted_json = serde_json::to_string(wanted).map_err(Error::internal)?;
+    let mut found = HashMap::new();
+    for (room, user, role, at) in in_time(query.bind(wanted_json).fetch_all(readers)).await? {
+        found.insert((room, user), Membership { role: Role::parse(&role), joined_at: time(at)? });
+    }
+    Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
+}
+
+/// Of each room's users, those who are members.
+async fn members_of_each(
+    readers: SqlitePool,
+    wanted: Vec<(String, Vec<String>)>,
+) -> Result<Vec<HashSet<String>>, Error> {
+    let places = wanted.iter().flat_map(|(room, users)| users.iter().map(move |user| (room.clone(), user.clone())));
+    let mut found = memberships(&readers, &places.collect::<Vec<_>>()).await?.into_iter();
+    let members = |(_, users): (String, Vec<String>)| {
+        users.into_iter().filter(|_| found.next().flatten().is_some()).collect::<HashSet<_>>()
+    };
+    Ok(wanted.into_iter().map(members).collect())
 }
 
 /// Stores the messages of several rooms; of each room, how many.
