@@ -20,7 +20,7 @@ use crate::{Error, lock};
 const MOST: usize = 64;
 /// So many batches may be under way at once, so that one slow question doesn't hold up all others.
 const AT_ONCE: usize = 2;
-/// Whoever waits longer for an answer, the time behind others included, gets an error: a store's own limit is as long.
+/// Whoever waits longer for an answer, the time behind others included, gets an error. No store's own limit is longer.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
 type Answer<A> = Pin<Box<dyn Future<Output = Result<A, Error>> + Send>>;

@@ -309,6 +309,7 @@ impl Store for SqliteStore {
     }
 }
 
+/// Each user's place in a room, in the order of the questions.
 async fn memberships(readers: &SqlitePool, wanted: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
     let query = sqlx::query_as::<_, (String, String, String, i64)>(
         "SELECT room_id, user_id, role, joined_at FROM json_each(?) AS wanted
