@@ -179,9 +179,8 @@ async fn admit(hub: &Hub, room: &str, batch: Vec<Sending>, patience: Duration) -
     if batch.is_empty() {
         return Some(batch);
     }
-    let senders: HashSet<&String> = batch.iter().map(|s| &s.draft.sender.id).collect();
-    let senders: Vec<String> = senders.into_iter().cloned().collect();
-    let members = match hub.store.members_among(room, &senders).await {
+    let senders = batch.iter().map(|s| s.draft.sender.id.clone()).collect();
+    let members = match hub.store.members_among(room, senders).await {
         Ok(members) => members,
         Err(error) => {
             error.log();

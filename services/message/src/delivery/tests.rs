@@ -114,7 +114,7 @@ impl Store for Troubled {
         self.store.memberships(wanted).await
     }
 
-    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
         self.store.members_among(room, users).await
     }
 

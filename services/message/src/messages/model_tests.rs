@@ -137,7 +137,7 @@ impl Store for Model {
     async fn memberships(&self, _: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
         unreachable!()
     }
-    async fn members_among(&self, _: &str, _: &[String]) -> Result<HashSet<String>, Error> {
+    async fn members_among(&self, _: &str, _: HashSet<String>) -> Result<HashSet<String>, Error> {
         unreachable!()
     }
     async fn after(&self, _: &str, _: u64, _: u32) -> Result<Vec<Message>, Error> {

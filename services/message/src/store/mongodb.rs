@@ -257,7 +257,8 @@ impl Store for MongoStore {
         Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
     }
 
-    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
+    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
+        let users: Vec<String> = users.into_iter().collect();
         let filter = doc! {"roomId": object_id(room)?, "userId": {"$in": users}};
         in_time(async { self.participants.find(filter).await?.map_ok(|p| p.user_id).try_collect().await }).await
     }

@@ -48,7 +48,7 @@ pub(crate) struct SqliteStore {
     /// What rooms want stored at the same time becomes safe by one wait for the disk.
     inserts: Batch<Vec<Message>, usize>,
     /// Under load each room asks before each batch of its own: asked together they share a way to SQLite's thread.
-    members: Batch<(String, Vec<String>), HashSet<String>>,
+    members: Batch<(String, HashSet<String>), HashSet<String>>,
 }
 
 impl SqliteStore {
@@ -259,8 +259,8 @@ impl Store for SqliteStore {
         memberships(&self.readers, wanted).await
     }
 
-    async fn members_among(&self, room: &str, users: &[String]) -> Result<HashSet<String>, Error> {
-        self.members.ask((room.to_owned(), users.to_vec())).await
+    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
+        self.members.ask((room.to_owned(), users)).await
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
@@ -326,14 +326,12 @@ async fn memberships(readers: &SqlitePool, wanted: &[Place]) -> Result<Vec<Optio
 /// Of each room's users, those who are members.
 async fn members_of_each(
     readers: SqlitePool,
-    wanted: Vec<(String, Vec<String>)>,
+    wanted: Vec<(String, HashSet<String>)>,
 ) -> Result<Vec<HashSet<String>>, Error> {
     let places = wanted.iter().flat_map(|(room, users)| users.iter().map(move |user| (room.clone(), user.clone())));
     let mut found = memberships(&readers, &places.collect::<Vec<_>>()).await?.into_iter();
-    let members = |(_, users): (String, Vec<String>)| {
-        users.into_iter().filter(|_| found.next().flatten().is_some()).collect::<HashSet<_>>()
-    };
-    Ok(wanted.into_iter().map(members).collect())
+    let members = |users: HashSet<String>| users.into_iter().filter(|_| found.next().flatten().is_some()).collect();
+    Ok(wanted.into_iter().map(|(_, users)| users).map(members).collect())
 }
 
 /// Stores the messages of several rooms; of each room, how many.

@@ -112,9 +112,8 @@ impl Room {
         if self.members.is_empty() {
             return;
         }
-        let users: HashSet<&String> = self.members.values().map(|m| &m.subscriber.user.id).collect();
-        let users: Vec<String> = users.into_iter().cloned().collect();
-        match self.hub.store.members_among(&self.id, &users).await {
+        let users = self.members.values().map(|m| m.subscriber.user.id.clone()).collect();
+        match self.hub.store.members_among(&self.id, users).await {
             Ok(members) => self.evict(|user| !members.contains(&user.id)),
             Err(error) => error.log(),
         }

@@ -2,6 +2,7 @@
 //! `tests/tools/with-servers cargo test --release -p aether-message cost -- --ignored --nocapture --test-threads 1`.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,11 +28,11 @@ fn processor() -> Duration {
 
 async fn print_costs(store: Arc<dyn Store>) {
     let room = new_room(store.as_ref()).await.id;
-    let (mut seq, senders) = (1, ["1".to_owned()]);
+    let (mut seq, senders) = (1, HashSet::from(["1".to_owned()]));
     for batch in [1_u64, 10, 100] {
         let (started, before, first) = (Instant::now(), processor(), seq);
         while started.elapsed() < EACH {
-            assert_eq!(store.members_among(&room, &senders).await.unwrap().len(), 1);
+            assert_eq!(store.members_among(&room, senders.clone()).await.unwrap().len(), 1);
             let message =
                 |seq| draft("1", "a message of some forty characters in all", None).into_message(&room, seq, now());
             let messages: Vec<Message> = (seq..seq + batch).map(message).collect();

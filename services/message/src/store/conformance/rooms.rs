@@ -73,7 +73,7 @@ async fn members_enter_and_leave(store: Arc<dyn Store>) {
     assert!(!store.join(&room, "2", Role::Member).await.unwrap());
     assert!(!store.join(&room, "1", Role::Member).await.unwrap());
     assert_eq!(store.membership(&room, "1").await.unwrap().unwrap().role, Role::Owner);
-    let among = store.members_among(&room, &["1".into(), "2".into(), "3".into()]).await.unwrap();
+    let among = store.members_among(&room, ["1", "2", "3"].map(str::to_owned).into()).await.unwrap();
     assert_eq!(among, ["1".to_owned(), "2".to_owned()].into());
     assert_eq!(members(store.as_ref(), &room).await, ["1", "2"]);
     assert!(store.leave(&room, "2").await.unwrap());
