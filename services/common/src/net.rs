@@ -19,14 +19,14 @@ use crate::{Env, env::ConfigError};
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 const LOOK_UP: Duration = Duration::from_secs(1);
 
-/// Whether a request's headers ask for a websocket (RFC 6455, 4.2.1).
+/// Whether a request's headers ask for another protocol, as `websocket` (RFC 9110, 7.8; RFC 6455, 4.2.1).
 #[must_use]
-pub fn asks_for_websocket(headers: &HeaderMap) -> bool {
+pub fn asks_for(protocol: &str, headers: &HeaderMap) -> bool {
     let says = |name, word: &str| {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
     };
-    says(header::CONNECTION, "upgrade") && says(header::UPGRADE, "websocket")
+    says(header::CONNECTION, "upgrade") && says(header::UPGRADE, protocol)
 }
 
 /// `LISTEN_ADDRESS`: the address that servers listen on (default `0.0.0.0`, every IPv4 address; `::` for IPv6 too).

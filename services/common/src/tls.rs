@@ -1,17 +1,23 @@
 //! TLS between the services, where it is wanted. Files are read when a service starts.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinSet, time::timeout};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
-use crate::{Env, Secret, env::ConfigError, net};
+use crate::{Env, Secret, env::ConfigError, link::Channel, net};
 
 mod stream;
 
@@ -24,6 +30,9 @@ const REDIS_CA: &str = "REDIS_TLS_CA_FILE";
 const CLIENT_CA: &str = "TLS_CLIENT_CA_FILE";
 /// A caller that doesn't finish its handshake in this time is cut off.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// The other end of a channel has no address of its own.
+const UNTOLD: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// What stands in a file.
 type Pem = Vec<u8>;
@@ -140,6 +149,7 @@ pub struct Listener {
     tcp: tokio::net::TcpListener,
     tls: Option<TlsAcceptor>,
     handshakes: JoinSet<Option<(Stream, SocketAddr)>>,
+    channels: Option<mpsc::UnboundedReceiver<Channel>>,
 }
 
 impl Listener {
@@ -147,7 +157,13 @@ impl Listener {
     #[must_use]
     pub fn new(tcp: tokio::net::TcpListener, tls: Option<&ServerTls>) -> Self {
         let tls = tls.map(|tls| TlsAcceptor::from(Arc::clone(&tls.http)));
-        Self { tcp, tls, handshakes: JoinSet::new() }
+        Self { tcp, tls, handshakes: JoinSet::new(), channels: None }
+    }
+
+    /// Accepts channels of links, too, each as if it were a connection.
+    #[must_use]
+    pub fn with_channels(self, channels: mpsc::UnboundedReceiver<Channel>) -> Self {
+        Self { channels: Some(channels), ..self }
     }
 }
 
@@ -159,6 +175,7 @@ impl axum::serve::Listener for Listener {
         loop {
             let (stream, address) = tokio::select! {
                 accepted = axum::serve::Listener::accept(&mut self.tcp) => accepted,
+                Some(channel) = channel(&mut self.channels) => return (Stream::Channel(channel), UNTOLD),
                 Some(done) = self.handshakes.join_next() => match done {
                     Ok(Some(accepted)) => return accepted,
                     _ => continue,
@@ -180,6 +197,10 @@ impl axum::serve::Listener for Listener {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
+}
+
+async fn channel(channels: &mut Option<mpsc::UnboundedReceiver<Channel>>) -> Option<Channel> {
+    channels.as_mut()?.recv().await
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -5,6 +5,7 @@
 
 mod dial;
 mod headers;
+mod links;
 mod polling;
 mod replicas;
 mod sid;
@@ -35,12 +36,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) use sid::has_session;
 
 pub(crate) use self::replicas::Host;
-use self::{dial::Dialler, replicas::Replicas, sid::Session};
+use self::{dial::Dialler, links::Links, replicas::Replicas, sid::Session};
 use crate::{access::Context, app::App, error::Answer, metrics::Metrics};
 
 /// The way to the message service.
 pub(crate) struct Proxy {
     replicas: Arc<Replicas>,
+    links: Arc<Links>,
     client: Client<Dialler, Body>,
     metrics: Arc<Metrics>,
     tunnels: TaskTracker,
@@ -55,6 +57,7 @@ impl Proxy {
         let replicas = Arc::new(Replicas::new(hosts));
         Self {
             client: polling::client(Dialler::new(Arc::clone(&replicas))),
+            links: Arc::new(Links::new(Arc::clone(&replicas))),
             replicas,
             metrics,
             tunnels: TaskTracker::new(),

@@ -44,7 +44,7 @@ impl Event {
     }
 
     /// The packet's bytes, which are UTF-8.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &Bytes {
         &self.0
     }
 

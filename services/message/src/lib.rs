@@ -27,6 +27,7 @@ use aether_common::{
     grpc as rpc,
     guard::{self, Guard},
     health::Health,
+    link::Acceptor,
     net, tls,
 };
 use aether_proto::{
@@ -185,9 +186,11 @@ struct Serving {
 impl Serving {
     /// Serves; after `stop`, ends in an order that loses nothing: sockets, calls, rooms, bus.
     async fn until(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let routes = self.health.routes(self.metrics.registry.clone()).merge(self.sockets.routes());
         let drained = CancellationToken::new();
-        let http = axum::serve(self.http, routes);
+        let (links, channels) = Acceptor::new(drained.clone());
+        let routes = self.health.routes(self.metrics.registry.clone());
+        let routes = routes.merge(self.sockets.routes()).merge(links.routes());
+        let http = axum::serve(self.http.with_channels(channels), routes);
         let http = http.with_graceful_shutdown(drained.clone().cancelled_owned());
         let mut http = tokio::spawn(http.into_future());
         tokio::select! {
@@ -203,6 +206,7 @@ impl Serving {
             self.background.tasks.wait().await;
             drained.cancel();
             http.await??;
+            links.closed().await;
             anyhow::Ok(())
         };
         match tokio::time::timeout(self.grace, orderly).await {

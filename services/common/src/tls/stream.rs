@@ -4,6 +4,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -13,18 +14,25 @@ use tokio::{
 };
 use tokio_rustls::TlsStream;
 
+use crate::link::Channel;
+
 /// A connection between services.
 pub enum Stream {
     /// As it is.
     Plain(TcpStream),
     /// Encrypted.
     Tls(Box<TlsStream<TcpStream>>),
+    /// One of many over a connection.
+    Channel(Channel),
 }
 
 impl Stream {
     /// Reads what is there; 0 is the end.
     pub fn poll_take(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         // A read that doesn't fill the buffer is known to be the last, so that nobody has to try in vain.
+        if let Self::Channel(channel) = self {
+            return channel.poll_take(cx, buffer);
+        }
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
@@ -40,6 +48,7 @@ impl Stream {
                 ready!(stream.poll_write_ready(cx))?;
             },
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Channel(channel) => channel.poll_give(cx, bytes),
         }
     }
 
@@ -49,6 +58,16 @@ impl Stream {
             Self::Plain(stream) => unless_to_wait(stream.try_write(bytes)).unwrap_or(Ok(0)),
             // Can't be tried without one to wake.
             Self::Tls(_) => Ok(0),
+            Self::Channel(channel) => channel.try_give(bytes),
+        }
+    }
+
+    /// What the other side wants to pass between two writes to it.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => Duration::ZERO,
+            Self::Channel(channel) => channel.pause(),
         }
     }
 }
@@ -66,6 +85,11 @@ impl AsyncRead for Stream {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Channel(channel) => {
+                let read = ready!(channel.poll_take(cx, buffer.initialize_unfilled()))?;
+                buffer.advance(read);
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }
@@ -75,6 +99,7 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Channel(channel) => channel.poll_give(cx, bytes),
         }
     }
 
@@ -86,6 +111,10 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Self::Channel(channel) => {
+                let first = parts.iter().find(|part| !part.is_empty());
+                channel.poll_give(cx, first.map_or(&[], |part| part))
+            }
         }
     }
 
@@ -93,6 +122,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Channel(_) => false,
         }
     }
 
@@ -100,6 +130,7 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Channel(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -107,6 +138,10 @@ impl AsyncWrite for Stream {
         match &mut *self {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Channel(channel) => {
+                channel.end();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use tower::Service;
 
 use super::replicas::Replicas;
 
-const TIME_OUT: Duration = Duration::from_secs(1);
+pub(super) const TIME_OUT: Duration = Duration::from_secs(1);
 
 /// Dials replicas for a client of HTTP. Cheap to clone.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use hyper::{body::Incoming, client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
 
 use super::{
-    Proxy, dial, headers, polling, replicas,
+    Proxy, headers, polling, replicas,
     tunnel::{self, End},
     unreachable,
 };
@@ -23,7 +23,7 @@ const HANDSHAKE_TIME_OUT: Duration = Duration::from_secs(10);
 
 /// Whether a request asks for a websocket.
 pub(super) fn is_upgrade(request: &Request) -> bool {
-    request.method() == Method::GET && net::asks_for_websocket(request.headers())
+    request.method() == Method::GET && net::asks_for("websocket", request.headers())
 }
 
 /// Browsers let any page open a websocket anywhere, and send a poll's request though its page may not read the answer;
@@ -57,14 +57,16 @@ pub(super) async fn open(
 
     let replica_side = hyper::upgrade::on(&mut answer);
     let (dismissal, open) = (proxy.dismissal(), proxy.metrics.tunnel());
-    let cut_off = proxy.metrics.cut_off();
+    let (cut_off, links) = (proxy.metrics.cut_off(), Arc::clone(&proxy.links));
     let slot = request.extensions_mut().remove::<Arc<Slot>>();
     proxy.tunnels.spawn(async move {
         let _open = (open, slot);
         let both = async { tokio::try_join!(client_side, replica_side) };
         match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
             Ok(Ok((client, replica))) => match (client_end(client), replica_end(replica)) {
-                (Some(client), Some(replica)) => tunnel::tie(client, replica, cut_off, dismissal).await,
+                (Some(client), Some(replica)) => {
+                    tunnel::tie(client, replica, cut_off, |began| links.wrote(began), dismissal).await;
+                }
                 _ => tracing::error!("a websocket over a connection that isn't ours"),
             },
             Ok(Err(error)) => tracing::debug!(%error, "a websocket was not opened"),
@@ -96,7 +98,7 @@ async fn ask(
         // Asked over a connection of our own, so by path.
         *asked.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| Error::internal(error))?;
         let answer = async {
-            let stream = dial::dial(&proxy.replicas, *replica).await?;
+            let stream = proxy.links.open(*replica).await?;
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection.with_upgrades());
             anyhow::Ok(sender.send_request(asked).await?)

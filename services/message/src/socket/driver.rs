@@ -328,20 +328,14 @@ impl Driver {
             if queue.wait(cx.waker()) || queue.len() == 0 {
                 return;
             }
-            let sent = websocket.send(|out| {
-                queue.take(|event| {
-                    let goes = !WebSocket::is_enough(out);
-                    if goes {
-                        frame::text(out, event.bytes());
-                    }
-                    goes
-                });
-            });
+            let began = std::time::Instant::now();
+            let sent = websocket.send_events(queue);
             self.gone = sent.is_err();
             if std::mem::take(&mut self.held) {
-                self.sockets.pace.note(now - self.write_at);
+                self.sockets.pace.late(now - self.write_at);
             }
-            self.write_at = now + self.sockets.pace.pause();
+            self.sockets.pace.wrote(began);
+            self.write_at = now + self.sockets.pace.pause().max(websocket.pause());
         }
     }
 

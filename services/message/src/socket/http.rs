@@ -163,7 +163,7 @@ fn websocket(sockets: &Arc<Sockets>, request: Request, session: Option<Arc<Sessi
 /// The answer to a request for a websocket (RFC 6455, 4.2.2); `None` if it is no such request.
 fn accept(headers: &HeaderMap) -> Option<HeaderValue> {
     const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    if !net::asks_for_websocket(headers) || headers.get(header::SEC_WEBSOCKET_VERSION)? != "13" {
+    if !net::asks_for("websocket", headers) || headers.get(header::SEC_WEBSOCKET_VERSION)? != "13" {
         return None;
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY)?;

@@ -2,8 +2,10 @@
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use aether_common::share::Share;
 
 /// What is ready so soon after a write waits to go out with what follows it, in microseconds: system calls are most of
 /// the cost of a delivery.
@@ -16,23 +18,34 @@ const IN_TIME: Duration = Duration::from_micros(1_500);
 
 /// The pause between two writes to one client. It grows while writes come late, and shrinks slowly when they don't:
 /// fewer and longer writes are then done in time, where many short ones would queue up.
-pub(super) struct Pace(AtomicU32);
+pub(super) struct Pace {
+    /// By lateness, in microseconds.
+    pause: AtomicU32,
+    /// By how much of the time writes take.
+    share: Share,
+}
 
 impl Default for Pace {
     fn default() -> Self {
-        Self(AtomicU32::new(SHORTEST))
+        Self { pause: AtomicU32::new(SHORTEST), share: Share::new(Instant::now()) }
     }
 }
 
 impl Pace {
     /// How long to wait after a write.
     pub(super) fn pause(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed).into())
+        Duration::from_micros(self.pause.load(Ordering::Relaxed).into()).max(self.share.pause())
+    }
+
+    /// A write that began then is done.
+    pub(super) fn wrote(&self, began: Instant) {
+        let now = Instant::now();
+        self.share.note(now.saturating_duration_since(began), now);
     }
 
     /// A write was done so long after it was due.
-    pub(super) fn note(&self, late: Duration) {
-        let pause = self.0.load(Ordering::Relaxed);
+    pub(super) fn late(&self, late: Duration) {
+        let pause = self.pause.load(Ordering::Relaxed);
         let next = if late > LATE {
             (pause + pause / 64).min(LONGEST)
         } else if late < IN_TIME {
@@ -41,7 +54,7 @@ impl Pace {
             return;
         };
         // Of two notes at once one may be lost: there are thousands a second.
-        self.0.store(next, Ordering::Relaxed);
+        self.pause.store(next, Ordering::Relaxed);
     }
 }
 
@@ -53,11 +66,11 @@ mod tests {
     fn the_pause_grows_while_writes_come_late_and_shrinks_when_they_do_not() {
         let pace = Pace::default();
         assert_eq!(pace.pause(), Duration::from_millis(5));
-        (0..1000).for_each(|_| pace.note(Duration::from_millis(10)));
+        (0..1000).for_each(|_| pace.late(Duration::from_millis(10)));
         assert_eq!(pace.pause(), Duration::from_millis(12));
-        (0..1000).for_each(|_| pace.note(Duration::from_millis(2)));
+        (0..1000).for_each(|_| pace.late(Duration::from_millis(2)));
         assert_eq!(pace.pause(), Duration::from_millis(12));
-        (0..10_000).for_each(|_| pace.note(Duration::ZERO));
+        (0..10_000).for_each(|_| pace.late(Duration::ZERO));
         assert_eq!(pace.pause(), Duration::from_millis(5));
     }
 }

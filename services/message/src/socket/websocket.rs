@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::frame::{self, Decoder, Frame, Violation};
+use crate::delivery::queue::Queue;
 
 /// How much is read or written in one go.
 const CHUNK: usize = 64 * 1024;
@@ -89,9 +90,37 @@ impl WebSocket {
         })
     }
 
-    /// Whether a chunk is full.
-    pub(super) fn is_enough(chunk: &[u8]) -> bool {
-        chunk.len() >= CHUNK - super::LARGEST_EVENT
+    /// Sends the events that wait, as [`WebSocket::send`] does, at most a chunk of them.
+    pub(super) fn send_events(&mut self, queue: &Queue) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Channel(channel) if self.sent == self.unsent.len() => {
+                let (unsent, mut chunk) = (&mut self.unsent, 0);
+                channel.try_give_pieces(|pieces| {
+                    queue.take(|event| {
+                        let goes = unsent.len() == self.sent && chunk < CHUNK;
+                        if goes && !pieces.put(event.bytes(), |out| frame::text(out, event.bytes())) {
+                            frame::text(unsent, event.bytes());
+                        }
+                        chunk += event.bytes().len();
+                        goes
+                    });
+                })
+            }
+            _ => self.send(|out| {
+                queue.take(|event| {
+                    let goes = out.len() < CHUNK - super::LARGEST_EVENT;
+                    if goes {
+                        frame::text(out, event.bytes());
+                    }
+                    goes
+                });
+            }),
+        }
+    }
+
+    /// What should pass between two writes, as the other side of the connection wants it.
+    pub(super) fn pause(&self) -> Duration {
+        self.stream.pause()
     }
 
     /// Sends what is left of a chunk.
