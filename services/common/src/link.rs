@@ -328,10 +328,14 @@ impl Pieces<'_> {
         let (number, length) = match self.said.find(piece, self.end.last) {
             Some((_, length)) if length > self.end.credit => return false,
             Some(found) => found,
-            None => match frame::fill(self.out, 0, Kind::Piece, self.end.credit, write) {
-                Some(length) => (self.said.put(piece.clone(), length), length),
-                None => return false,
-            },
+            None => {
+                // The other side may drop older pieces for this one: what it was given of them comes first.
+                self.write_numbers();
+                match frame::fill(self.out, 0, Kind::Piece, self.end.credit, write) {
+                    Some(length) => (self.said.put(piece.clone(), length), length),
+                    None => return false,
+                }
+            }
         };
         self.end.last = number;
         self.end.credit -= length;

@@ -287,6 +287,35 @@ async fn what_waits_to_be_written_is_bounded_while_the_other_side_reads_nothing(
     assert!(waiting < MOST_UNSENT + 2 * WINDOW, "{waiting} bytes wait");
 }
 
+#[tokio::test]
+async fn a_piece_that_a_newer_one_displaces_still_comes_to_the_channel_that_was_given_both() {
+    let mut side = Side::start().await;
+    let (link, mut near, mut far) = side.pair().await;
+    let give = |stream: &mut Stream, pieces: &[Bytes]| {
+        let Stream::Channel(channel) = stream else { panic!("no channel") };
+        channel
+            .try_give_pieces(|to| {
+                for piece in pieces {
+                    assert!(to.put(piece, |out| out.extend_from_slice(piece)));
+                }
+            })
+            .unwrap();
+    };
+    // As many as both sides keep: 512 KiB.
+    let pieces: Vec<Bytes> = (0..=32u8).map(|n| Bytes::from(vec![n; LARGEST])).collect();
+    let _others = pieces.clone();
+    let mut fillers = Vec::new();
+    for some in pieces[..32].chunks(8) {
+        let (client, mut server) = (link.open().unwrap(), side.accept().await);
+        give(&mut server, some);
+        fillers.push((client, server));
+    }
+    give(&mut far, &[pieces[0].clone(), pieces[32].clone()]);
+    let mut came = vec![0; 2 * LARGEST];
+    near.read_exact(&mut came).await.unwrap();
+    assert!(came == [&pieces[0][..], &pieces[32][..]].concat(), "not what was given");
+}
+
 #[test]
 fn fuzz_frames_are_read_as_they_were_written_or_refused() {
     let seeds: [Vec<u8>; 3] = [
