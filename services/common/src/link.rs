@@ -97,7 +97,7 @@ impl Link {
     /// A new channel; `None` where the connection can't have more: then another one is needed.
     #[must_use]
     pub fn open(&self) -> Option<Channel> {
-        let (id, idle) = {
+        let (id, driver) = {
             let mut state = lock(&self.0);
             if !state.has_place() {
                 return None;
@@ -105,47 +105,51 @@ impl Link {
             let id = state.newest + 1;
             state.add(id);
             frame::write(&mut state.out, id, Kind::Open, &[]);
-            (id, state.idle.take())
+            (id, state.driver())
         };
-        wake(idle);
+        wake(driver);
         Some(Channel { id, state: Arc::clone(&self.0) })
     }
 
     /// Asks the other side to let so much time pass between two writes to a channel.
     pub fn ask_for_pause(&self, pause: Duration) {
         let micros = u32::try_from(pause.as_micros()).unwrap_or(u32::MAX);
-        let idle = {
+        let driver = {
             let mut state = lock(&self.0);
             if state.broken {
                 return;
             }
             frame::write(&mut state.out, 0, Kind::Pause, &micros.to_be_bytes());
-            state.idle.take()
+            state.driver()
         };
-        wake(idle);
-    }
-
-    /// Whether [`Link::open`] gives a channel.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        lock(&self.0).has_place()
+        wake(driver);
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let idle = {
+        let driver = {
             let mut state = lock(&self.0);
             state.retired = true;
-            state.idle.take()
+            state.driver()
         };
-        wake(idle);
+        wake(driver);
     }
 }
 
 impl State {
     fn has_place(&self) -> bool {
         !self.broken && !self.retired && self.newest < u32::MAX && self.ends.len() < MOST_CHANNELS
+    }
+
+    /// No channel is left, and none is opened any more.
+    fn is_over(&self) -> bool {
+        self.retired && self.ends.is_empty()
+    }
+
+    /// The connection's task, if it sleeps and has something to do now.
+    fn driver(&mut self) -> Option<Waker> {
+        if self.out.is_empty() && !self.is_over() { None } else { self.idle.take() }
     }
 
     fn add(&mut self, id: u32) {
@@ -206,7 +210,7 @@ impl State {
 impl Channel {
     /// Reads what is there; 0 is the end.
     pub(crate) fn poll_take(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let (taken, idle) = {
+        let (taken, driver) = {
             let mut state = lock(&self.state);
             let Some(taken) = state.take(self.id, buffer) else {
                 if let Some(end) = state.ends.get_mut(&self.id) {
@@ -214,15 +218,15 @@ impl Channel {
                 }
                 return Poll::Pending;
             };
-            (taken, if state.out.is_empty() { None } else { state.idle.take() })
+            (taken, state.driver())
         };
-        wake(idle);
+        wake(driver);
         Poll::Ready(taken)
     }
 
     /// Writes what the other side has place for.
     pub(crate) fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let idle = {
+        let (given, driver) = {
             let mut state = lock(&self.state);
             let given = state.give(self.id, bytes)?;
             if given == 0 && !bytes.is_empty() {
@@ -233,19 +237,19 @@ impl Channel {
                 }
                 return Poll::Pending;
             }
-            (given, state.idle.take())
+            (given, state.driver())
         };
-        wake(idle.1);
-        Poll::Ready(Ok(idle.0))
+        wake(driver);
+        Poll::Ready(Ok(given))
     }
 
     /// Writes what can be written without waiting, and without being woken later.
     pub(crate) fn try_give(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let (given, idle) = {
+        let (given, driver) = {
             let mut state = lock(&self.state);
-            (state.give(self.id, bytes)?, state.idle.take())
+            (state.give(self.id, bytes)?, state.driver())
         };
-        wake(idle);
+        wake(driver);
         Ok(given)
     }
 
@@ -256,7 +260,7 @@ impl Channel {
 
     /// Writes what others are given, too, for as long as it goes without waiting. An error is the channel's end.
     pub fn try_give_pieces(&mut self, give: impl FnOnce(&mut Pieces<'_>)) -> io::Result<()> {
-        let idle = {
+        let driver = {
             let mut state = lock(&self.state);
             let state = &mut *state;
             let Some(end) = state.ends.get_mut(&self.id).filter(|end| !state.broken && !end.gone) else {
@@ -266,9 +270,9 @@ impl Channel {
             let mut pieces = Pieces { id: self.id, end, out, said, numbers };
             give(&mut pieces);
             pieces.write_numbers();
-            state.idle.take()
+            state.driver()
         };
-        wake(idle);
+        wake(driver);
         Ok(())
     }
 
@@ -278,7 +282,7 @@ impl Channel {
     }
 
     fn say(&mut self, kind: Kind) {
-        let idle = {
+        let driver = {
             let mut state = lock(&self.state);
             let told = match state.ends.get(&self.id) {
                 Some(end) => !state.broken && !end.gone,
@@ -290,9 +294,9 @@ impl Channel {
             if told {
                 frame::write(&mut state.out, self.id, kind, &[]);
             }
-            state.idle.take()
+            state.driver()
         };
-        wake(idle);
+        wake(driver);
     }
 }
 

@@ -41,9 +41,9 @@ impl Share {
         Duration::from_micros(self.pause.load(Ordering::Relaxed).into())
     }
 
-    /// A write took so long, and is over now. Tells the new pause if it is another.
-    pub fn note(&self, took: Duration, now: Instant) -> Option<Duration> {
-        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    /// A write that began then is done now. Tells the new pause if it is another.
+    pub fn note(&self, began: Instant, now: Instant) -> Option<Duration> {
+        let took = u64::try_from(now.saturating_duration_since(began).as_nanos()).unwrap_or(u64::MAX);
         let spent = self.spent.fetch_add(took, Ordering::Relaxed) + took;
         // Who finds it locked leaves the look to another.
         let Ok(mut looked) = self.looked.try_lock() else { return None };
@@ -80,8 +80,9 @@ mod tests {
         while now < end {
             let round = now;
             for _ in 0..clients {
+                let began = now;
                 now += write;
-                share.note(write, now);
+                share.note(began, now);
             }
             // What else there is to do takes a millisecond.
             now = (now + MS).max(round + share.pause());

@@ -117,7 +117,7 @@ impl Driver {
                 if self.sending.is_empty() {
                     super::remember(&mut state.idle, cx);
                 }
-                (state.retired && state.ends.is_empty(), crowd)
+                (state.is_over(), crowd)
             };
             super::wake(crowd);
             if self.sending.is_empty() {

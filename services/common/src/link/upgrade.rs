@@ -8,7 +8,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State as Extracted},
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -21,7 +21,7 @@ use super::{Channel, Link, State, driver::Driver};
 use crate::{lock, net, tls::Stream};
 
 const PATH: &str = "/channels";
-const PROTOCOL: HeaderValue = HeaderValue::from_static("aetherconnect-channels");
+const PROTOCOL: &str = "aetherconnect-channels";
 
 /// Makes a link of a new connection; `None` where the other side serves none: the connection is closed then.
 pub async fn connect(stream: Stream) -> anyhow::Result<Option<Link>> {
@@ -83,8 +83,8 @@ impl Acceptor {
 }
 
 async fn open(Extracted(acceptor): Extracted<Acceptor>, request: Request) -> Response {
-    let switching = [(header::CONNECTION, HeaderValue::from_static("Upgrade")), (header::UPGRADE, PROTOCOL)];
-    if !net::asks_for("aetherconnect-channels", request.headers()) {
+    let switching = [(header::CONNECTION, "Upgrade"), (header::UPGRADE, PROTOCOL)];
+    if !net::asks_for(PROTOCOL, request.headers()) {
         return (StatusCode::UPGRADE_REQUIRED, switching).into_response();
     }
     acceptor.links.clone().spawn(async move {

@@ -29,10 +29,10 @@ pub enum Stream {
 impl Stream {
     /// Reads what is there; 0 is the end.
     pub fn poll_take(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        // A read that doesn't fill the buffer is known to be the last, so that nobody has to try in vain.
         if let Self::Channel(channel) = self {
             return channel.poll_take(cx, buffer);
         }
+        // A read that doesn't fill the buffer is known to be the last, so that nobody has to try in vain.
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))

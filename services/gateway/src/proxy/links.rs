@@ -101,8 +101,7 @@ impl Links {
 
     /// A write to a client that began then is done.
     pub(super) fn wrote(&self, began: Instant) {
-        let now = Instant::now();
-        if let Some(pause) = self.share.note(now.saturating_duration_since(began), now) {
+        if let Some(pause) = self.share.note(began, Instant::now()) {
             lock(&self.open).retain(|link| {
                 let link = link.upgrade();
                 link.inspect(|link| link.ask_for_pause(pause)).is_some()

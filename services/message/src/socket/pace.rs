@@ -39,8 +39,7 @@ impl Pace {
 
     /// A write that began then is done.
     pub(super) fn wrote(&self, began: Instant) {
-        let now = Instant::now();
-        self.share.note(now.saturating_duration_since(began), now);
+        self.share.note(began, Instant::now());
     }
 
     /// A write was done so long after it was due.
