@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -34,6 +34,8 @@ pub(super) struct Driver {
     filled: usize,
     sending: Vec<u8>,
     sent: usize,
+    /// Others had their turn since there is something to write.
+    gathered: bool,
 }
 
 impl Driver {
@@ -45,7 +47,7 @@ impl Driver {
     ) -> Self {
         let (filled, mut received) = (read.len(), read);
         received.resize(filled + CHUNK, 0);
-        Self { stream, state, accepted, received, filled, sending: Vec::new(), sent: 0 }
+        Self { stream, state, accepted, received, filled, sending: Vec::new(), sent: 0, gathered: false }
     }
 
     /// Reads until nothing more has come.
@@ -103,6 +105,13 @@ impl Driver {
         if nonsense { Err(io::Error::new(io::ErrorKind::InvalidData, "no frame of a link")) } else { Ok(()) }
     }
 
+    /// Lets those speak first who are about to: whoever wakes a task is followed by it at once, and each of a room's
+    /// sockets would have a write of its own.
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.gathered = !self.gathered && self.sending.is_empty() && !lock(&self.state).out.is_empty();
+        if self.gathered { pin!(tokio::task::yield_now()).poll(cx) } else { Poll::Ready(()) }
+    }
+
     /// Writes until nothing is left; ready when the link is not needed any more.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -152,8 +161,10 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = &mut *self;
         let ended = match driver.poll_read(cx) {
-            // What came may want an answer: it goes out now, too.
-            Poll::Pending => ready!(driver.poll_write(cx)),
+            Poll::Pending => {
+                ready!(driver.poll_gather(cx));
+                ready!(driver.poll_write(cx))
+            }
             Poll::Ready(ended) => ended,
         };
         if let Err(error) = ended {

@@ -287,6 +287,42 @@ async fn what_waits_to_be_written_is_bounded_while_the_other_side_reads_nothing(
     assert!(waiting < MOST_UNSENT + 2 * WINDOW, "{waiting} bytes wait");
 }
 
+/// On a worker as servers have them: the task that another wakes is run by it next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_many_channels_are_given_at_once_is_not_written_one_by_one() {
+    let side = Side::start().await;
+    let link = side.link().await;
+    let go = Arc::new(tokio::sync::Notify::new());
+    let tasks = (0..30).map(|_| {
+        let (go, channel) = (Arc::clone(&go), link.open().unwrap());
+        async move {
+            let mut stream = Stream::Channel(channel);
+            go.notified().await;
+            stream.try_give(b"hello").unwrap();
+            let Stream::Channel(channel) = &stream else { unreachable!() };
+            let unsent = lock(&channel.state).out.len();
+            (stream, unsent)
+        }
+    });
+    let mut tasks: Vec<_> = tasks.map(tokio::spawn).collect();
+    let told = tokio::spawn(async move {
+        while !lock(&link.0).out.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        go.notify_waiters();
+        link
+    });
+    let _link = told.await.unwrap();
+    let (mut unsent, mut streams) = (Vec::new(), Vec::new());
+    for task in &mut tasks {
+        let (stream, left) = task.await.unwrap();
+        streams.push(stream);
+        unsent.push(left);
+    }
+    // Among them once at most the worker looks what has come meanwhile, and writes.
+    assert!(unsent.iter().max().unwrap() >= &(15 * frame(1, Kind::Data, b"hello").len()), "{unsent:?}");
+}
+
 #[tokio::test]
 async fn a_piece_that_a_newer_one_displaces_still_comes_to_the_channel_that_was_given_both() {
     let mut side = Side::start().await;
