@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used)]
 use std::{future::poll_fn, time::Duration};
 
+use futures::future::join_all;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Barrier, mpsc},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -292,33 +293,26 @@ async fn what_waits_to_be_written_is_bounded_while_the_other_side_reads_nothing(
 async fn what_many_channels_are_given_at_once_is_not_written_one_by_one() {
     let side = Side::start().await;
     let link = side.link().await;
-    let go = Arc::new(tokio::sync::Notify::new());
+    let start = Arc::new(Barrier::new(31));
     let tasks = (0..30).map(|_| {
-        let (go, channel) = (Arc::clone(&go), link.open().unwrap());
-        async move {
-            let mut stream = Stream::Channel(channel);
-            go.notified().await;
-            stream.try_give(b"hello").unwrap();
-            let Stream::Channel(channel) = &stream else { unreachable!() };
+        let (start, mut channel) = (Arc::clone(&start), link.open().unwrap());
+        tokio::spawn(async move {
+            start.wait().await;
+            channel.try_give(b"hello").unwrap();
             let unsent = lock(&channel.state).out.len();
-            (stream, unsent)
-        }
+            (channel, unsent)
+        })
     });
-    let mut tasks: Vec<_> = tasks.map(tokio::spawn).collect();
-    let told = tokio::spawn(async move {
+    let tasks: Vec<_> = tasks.collect();
+    let _link = tokio::spawn(async move {
         while !lock(&link.0).out.is_empty() {
             tokio::task::yield_now().await;
         }
-        go.notify_waiters();
+        start.wait().await;
         link
     });
-    let _link = told.await.unwrap();
-    let (mut unsent, mut streams) = (Vec::new(), Vec::new());
-    for task in &mut tasks {
-        let (stream, left) = task.await.unwrap();
-        streams.push(stream);
-        unsent.push(left);
-    }
+    let given: Vec<_> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
+    let unsent: Vec<_> = given.iter().map(|(_, unsent)| *unsent).collect();
     // Among them once at most the worker looks what has come meanwhile, and writes.
     assert!(unsent.iter().max().unwrap() >= &(15 * frame(1, Kind::Data, b"hello").len()), "{unsent:?}");
 }
