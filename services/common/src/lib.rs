@@ -17,11 +17,11 @@ pub mod metrics;
 pub mod net;
 pub mod revocation;
 pub mod secret;
-pub mod share;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;
+pub mod turns;
 
 pub use env::Env;
 pub use error::{Code, Error};

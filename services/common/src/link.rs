@@ -16,7 +16,6 @@ use std::{
     io,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use tokio_util::bytes::{Buf as _, Bytes};
@@ -53,8 +52,6 @@ struct State {
     retired: bool,
     /// The connection is gone.
     broken: bool,
-    /// What the other side wants to pass between two writes to a channel.
-    pause: Duration,
     /// The connection's task, when it has nothing to do.
     idle: Option<Waker>,
     /// Who waits for place in `out`.
@@ -109,20 +106,6 @@ impl Link {
         };
         wake(driver);
         Some(Channel { id, state: Arc::clone(&self.0) })
-    }
-
-    /// Asks the other side to let so much time pass between two writes to a channel.
-    pub fn ask_for_pause(&self, pause: Duration) {
-        let micros = u32::try_from(pause.as_micros()).unwrap_or(u32::MAX);
-        let driver = {
-            let mut state = lock(&self.0);
-            if state.broken {
-                return;
-            }
-            frame::write(&mut state.out, 0, Kind::Pause, &micros.to_be_bytes());
-            state.driver()
-        };
-        wake(driver);
     }
 }
 
@@ -251,11 +234,6 @@ impl Channel {
         };
         wake(driver);
         Ok(given)
-    }
-
-    /// What the other side wants to pass between two writes.
-    pub(crate) fn pause(&self) -> Duration {
-        lock(&self.state).pause
     }
 
     /// Writes what others are given, too, for as long as it goes without waiting. An error is the channel's end.

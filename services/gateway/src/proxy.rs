@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use aether_common::Error;
+use aether_common::{Error, turns::Turns};
 use axum::{
     Json,
     body::Body,
@@ -42,7 +42,8 @@ use crate::{access::Context, app::App, error::Answer, metrics::Metrics};
 /// The way to the message service.
 pub(crate) struct Proxy {
     replicas: Arc<Replicas>,
-    links: Arc<Links>,
+    links: Links,
+    turns: Arc<Turns>,
     client: Client<Dialler, Body>,
     metrics: Arc<Metrics>,
     tunnels: TaskTracker,
@@ -57,7 +58,8 @@ impl Proxy {
         let replicas = Arc::new(Replicas::new(hosts));
         Self {
             client: polling::client(Dialler::new(Arc::clone(&replicas))),
-            links: Arc::new(Links::new(Arc::clone(&replicas))),
+            links: Links::new(Arc::clone(&replicas)),
+            turns: Turns::new(),
             replicas,
             metrics,
             tunnels: TaskTracker::new(),

@@ -6,7 +6,6 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker, ready},
-    time::Duration,
 };
 
 use tokio::{io::AsyncWrite as _, sync::mpsc};
@@ -20,8 +19,6 @@ use crate::{lock, tls::Stream};
 
 /// How much is read in one go.
 const CHUNK: usize = 64 * 1024;
-/// No longer pause is kept, whatever the other side wants.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Works until the connection ends, or isn't needed any more.
 pub(super) struct Driver {
@@ -188,21 +185,14 @@ impl State {
         if frame.channel > self.newest {
             return Err(Nonsense);
         }
-        match frame.kind {
-            Kind::Pause => {
-                self.pause = Duration::from_micros(frame::number(frame.body)?.into()).min(LONGEST_PAUSE);
-                return Ok(());
-            }
-            Kind::Piece => {
-                self.heard.put(Bytes::copy_from_slice(frame.body), frame.body.len());
-                return Ok(());
-            }
-            _ => {}
+        if frame.kind == Kind::Piece {
+            self.heard.put(Bytes::copy_from_slice(frame.body), frame.body.len());
+            return Ok(());
         }
         // This side may have dropped it meanwhile.
         let Some(end) = self.ends.get_mut(&frame.channel) else { return Ok(()) };
         match frame.kind {
-            Kind::Open | Kind::Pause | Kind::Piece => return Err(Nonsense),
+            Kind::Open | Kind::Piece => return Err(Nonsense),
             Kind::Data => {
                 end.receive(Bytes::copy_from_slice(frame.body))?;
                 wakers.extend(end.reader.take());

@@ -17,16 +17,13 @@ pub(super) enum Kind {
     Gone,
     /// So many more bytes may be sent, in four bytes.
     Credit,
-    /// So many microseconds should pass between two writes to a channel, in four bytes; for all, so the channel is 0.
-    Pause,
     /// A piece that channels may get; for all, so the channel is 0.
     Piece,
     /// Bytes of it, which are pieces: their numbers, in four bytes each.
     Pieces,
 }
 
-const KINDS: [Kind; 8] =
-    [Kind::Open, Kind::Data, Kind::End, Kind::Gone, Kind::Credit, Kind::Pause, Kind::Piece, Kind::Pieces];
+const KINDS: [Kind; 7] = [Kind::Open, Kind::Data, Kind::End, Kind::Gone, Kind::Credit, Kind::Piece, Kind::Pieces];
 
 /// What no frame begins with, or what a frame of its kind doesn't hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +78,7 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Result<Option<Frame<'a>>, Nonsen
     let fits = match kind {
         Kind::Data | Kind::Piece => (1..=LARGEST).contains(&length),
         Kind::Pieces => (1..=LARGEST).contains(&length) && length % 4 == 0,
-        Kind::Credit | Kind::Pause => length == 4,
+        Kind::Credit => length == 4,
         Kind::Open | Kind::End | Kind::Gone => length == 0,
     };
     if !fits {

@@ -4,7 +4,6 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -59,15 +58,6 @@ impl Stream {
             // Can't be tried without one to wake.
             Self::Tls(_) => Ok(0),
             Self::Channel(channel) => channel.try_give(bytes),
-        }
-    }
-
-    /// What the other side wants to pass between two writes to it.
-    #[must_use]
-    pub fn pause(&self) -> Duration {
-        match self {
-            Self::Plain(_) | Self::Tls(_) => Duration::ZERO,
-            Self::Channel(channel) => channel.pause(),
         }
     }
 }

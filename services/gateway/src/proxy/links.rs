@@ -6,7 +6,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -14,7 +14,6 @@ use std::{
 
 use aether_common::{
     link::{self, Link},
-    share::Share,
     tls::Stream,
 };
 
@@ -23,16 +22,13 @@ use super::{dial, replicas::Replicas};
 /// A replica that knew no channels is asked again after so long: it may have been replaced.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Links to all replicas. They are asked for fewer and longer writes while writes to clients take much of the time.
+/// Links to all replicas.
 pub(super) struct Links {
     replicas: Arc<Replicas>,
     /// As many to each replica as there are threads to work on them.
     each: usize,
     next: AtomicUsize,
     known: Mutex<HashMap<SocketAddr, Arc<[Place]>>>,
-    share: Share,
-    /// All that are in use, to tell them the pause.
-    open: Mutex<Vec<Weak<Link>>>,
 }
 
 /// One of a replica's links. Who finds none makes it, and the others wait for it.
@@ -50,14 +46,7 @@ enum Way {
 impl Links {
     pub(super) fn new(replicas: Arc<Replicas>) -> Self {
         let each = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(4));
-        Self {
-            replicas,
-            each,
-            next: AtomicUsize::new(0),
-            known: Mutex::default(),
-            share: Share::new(Instant::now()),
-            open: Mutex::default(),
-        }
+        Self { replicas, each, next: AtomicUsize::new(0), known: Mutex::default() }
     }
 
     /// A connection to a replica for one websocket, made within a second or two.
@@ -88,25 +77,9 @@ impl Links {
             return Ok(dial::dial(&self.replicas, replica).await?);
         };
         let link = Arc::new(link);
-        link.ask_for_pause(self.share.pause());
-        {
-            let mut open = lock(&self.open);
-            open.retain(|link| link.strong_count() > 0);
-            open.push(Arc::downgrade(&link));
-        }
         let channel = link.open().map(Stream::Channel);
         *way = Way::Link(link);
         channel.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset).into())
-    }
-
-    /// A write to a client that began then is done.
-    pub(super) fn wrote(&self, began: Instant) {
-        if let Some(pause) = self.share.note(began, Instant::now()) {
-            lock(&self.open).retain(|link| {
-                let link = link.upgrade();
-                link.inspect(|link| link.ask_for_pause(pause)).is_some()
-            });
-        }
     }
 
     async fn places(&self, replica: SocketAddr) -> Arc<[Place]> {

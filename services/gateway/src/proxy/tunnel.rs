@@ -5,11 +5,11 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
-    time::Instant,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
 };
 
-use aether_common::tls::Stream;
+use aether_common::{tls::Stream, turns::Turn};
 use prometheus::IntCounter;
 use tokio::io::AsyncWrite as _;
 
@@ -30,21 +30,23 @@ pub(super) struct End {
 }
 
 /// Passes bytes both ways until either side ends or `dismissal` does; then both are closed. Where that is because
-/// nothing was taken for too long, it is counted in `cut_off`. `wrote` is told when a write to the client began that is
-/// done.
+/// nothing was taken for too long, it is counted in `cut_off`. What comes for the client is passed on when its `turn`
+/// comes: a replica has thousands of clients' at the same moment.
 pub(super) async fn tie(
     client: End,
     replica: End,
     cut_off: IntCounter,
-    wrote: impl Fn(Instant),
+    turn: Arc<Turn>,
     dismissal: impl Future<Output = ()>,
 ) {
     let (mut client, mut to_replica) = (client.stream, Unsent::new(client.read));
     let (mut replica, mut to_client) = (replica.stream, Unsent::new(replica.read));
+    let to_turn = Waker::from(Arc::clone(&turn));
     let both_ways = std::future::poll_fn(|cx| {
+        turn.is_of(cx);
         // Whatever one way does, the other is looked at: only then both are waited for.
-        let there = pass(cx, &mut client, &mut replica, &mut to_replica, |_| ());
-        let back = pass(cx, &mut replica, &mut client, &mut to_client, &wrote);
+        let there = pass(cx, &mut client, &mut replica, &mut to_replica);
+        let back = pass(&mut Context::from_waker(&to_turn), &mut replica, &mut client, &mut to_client);
         if let Poll::Ready(ended) = there { Poll::Ready(ended) } else { back }
     });
     let ended = tokio::select! {
@@ -93,20 +95,12 @@ impl Unsent {
 }
 
 /// Passes on until there is nothing to read, or no place to write.
-fn pass(
-    cx: &mut Context<'_>,
-    from: &mut Stream,
-    to: &mut Stream,
-    unsent: &mut Unsent,
-    wrote: impl Fn(Instant),
-) -> Poll<io::Result<()>> {
+fn pass(cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream, unsent: &mut Unsent) -> Poll<io::Result<()>> {
     loop {
         ready!(unsent.poll_send(cx, to))?;
         let over = SCRATCH.with_borrow_mut(|scratch| {
             let read = ready!(from.poll_take(cx, scratch))?;
-            let began = Instant::now();
             let sent = if let Poll::Ready(sent) = to.poll_give(cx, &scratch[..read]) { sent? } else { 0 };
-            wrote(began);
             unsent.bytes.extend_from_slice(&scratch[sent..read]);
             Poll::Ready(io::Result::Ok(read == 0))
         });
@@ -124,6 +118,8 @@ mod tests {
         net::{TcpListener, TcpStream},
     };
 
+    use aether_common::turns::Turns;
+
     use super::*;
 
     fn counter() -> IntCounter {
@@ -140,7 +136,7 @@ mod tests {
     async fn everything_arrives_both_ways_however_slowly_it_is_read() {
         let ((mut client, client_end), (mut replica, mut replica_end)) = (pair().await, pair().await);
         replica_end.read = b"first ".to_vec();
-        let tied = tokio::spawn(tie(client_end, replica_end, counter(), |_| (), std::future::pending()));
+        let tied = tokio::spawn(tie(client_end, replica_end, counter(), Turns::new().turn(), std::future::pending()));
         let much: Vec<u8> = (0..5_000_000u32).map(|n| n as u8).collect();
         let sent = much.clone();
         let sending = tokio::spawn(async move {
@@ -164,7 +160,8 @@ mod tests {
     async fn a_client_that_reads_nothing_is_given_up_and_its_replica_told() {
         let ((_client, client_end), (mut replica, replica_end)) = (pair().await, pair().await);
         let cut_off = counter();
-        let tied = tokio::spawn(tie(client_end, replica_end, cut_off.clone(), |_| (), std::future::pending()));
+        let tied =
+            tokio::spawn(tie(client_end, replica_end, cut_off.clone(), Turns::new().turn(), std::future::pending()));
         assert!(replica.write_all(&vec![0; 64 << 20]).await.is_err(), "the tunnel is closed");
         tied.await.unwrap();
         assert_eq!(cut_off.get(), 1);
@@ -173,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn a_dismissal_closes_both_ends() {
         let ((mut client, client_end), (mut replica, replica_end)) = (pair().await, pair().await);
-        tie(client_end, replica_end, counter(), |_| (), std::future::ready(())).await;
+        tie(client_end, replica_end, counter(), Turns::new().turn(), std::future::ready(())).await;
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
         assert_eq!(replica.read(&mut [0]).await.unwrap(), 0);
     }

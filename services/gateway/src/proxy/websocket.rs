@@ -57,7 +57,7 @@ pub(super) async fn open(
 
     let replica_side = hyper::upgrade::on(&mut answer);
     let (dismissal, open) = (proxy.dismissal(), proxy.metrics.tunnel());
-    let (cut_off, links) = (proxy.metrics.cut_off(), Arc::clone(&proxy.links));
+    let (cut_off, turn) = (proxy.metrics.cut_off(), proxy.turns.turn());
     let slot = request.extensions_mut().remove::<Arc<Slot>>();
     proxy.tunnels.spawn(async move {
         let _open = (open, slot);
@@ -65,7 +65,7 @@ pub(super) async fn open(
         match tokio::time::timeout(HANDSHAKE_TIME_OUT, both).await {
             Ok(Ok((client, replica))) => match (client_end(client), replica_end(replica)) {
                 (Some(client), Some(replica)) => {
-                    tunnel::tie(client, replica, cut_off, |began| links.wrote(began), dismissal).await;
+                    tunnel::tie(client, replica, cut_off, turn, dismissal).await;
                 }
                 _ => tracing::error!("a websocket over a connection that isn't ours"),
             },

@@ -5,11 +5,11 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use aether_common::{Code, Error, guard::Identity};
+use aether_common::{Code, Error, guard::Identity, turns::Turn};
 use tokio::{
     sync::mpsc,
     time::{Instant, Sleep, sleep_until},
@@ -78,9 +78,9 @@ pub(super) struct Driver {
     connect_by: Option<Instant>,
     ping_at: Instant,
     pong_by: Option<Instant>,
-    write_at: Instant,
-    /// Something waits for that time.
-    held: bool,
+    /// When it may write.
+    turn: Arc<Turn>,
+    to_turn: Waker,
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -92,6 +92,7 @@ pub(super) async fn run(
     posts: Option<mpsc::Receiver<Vec<Packet>>>,
 ) {
     let now = Instant::now();
+    let turn = sockets.turns.turn();
     let mut driver = Driver {
         sockets,
         session,
@@ -107,8 +108,8 @@ pub(super) async fn run(
         connect_by: Some(now + CONNECT),
         ping_at: now + PING_INTERVAL,
         pong_by: None,
-        write_at: now,
-        held: false,
+        to_turn: Waker::from(Arc::clone(&turn)),
+        turn,
         alarm: Box::pin(sleep_until(now + CONNECT)),
     };
     std::future::poll_fn(|cx| driver.poll(cx)).await;
@@ -117,6 +118,7 @@ pub(super) async fn run(
 
 impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.turn.is_of(cx);
         loop {
             let now = Instant::now();
             self.obey(cx, now);
@@ -144,7 +146,6 @@ impl Driver {
         let (websocket, ending) = self.session.commands(cx.waker());
         if websocket.is_some() {
             self.websocket = websocket;
-            self.write_at = now;
             // What was posted before comes first; nothing more is taken by POST.
             if let Some(mut posts) = self.posts.take() {
                 posts.close();
@@ -311,7 +312,7 @@ impl Driver {
         let _ = self.session.identity.set(identity);
     }
 
-    /// Writes what waits, if it is time.
+    /// Writes what waits, if it is this client's turn.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(websocket) = &mut self.websocket else { return };
         let queue = &self.session.queue;
@@ -321,21 +322,14 @@ impl Driver {
                 return;
             }
             // One that can't be waited for has events.
-            if now < self.write_at && queue.len() > 0 {
-                self.held = true;
+            if queue.wait(&self.to_turn) || queue.len() == 0 {
                 return;
             }
-            if queue.wait(cx.waker()) || queue.len() == 0 {
+            if !self.turn.comes(now) {
                 return;
             }
-            let began = std::time::Instant::now();
-            let sent = websocket.send_events(queue);
-            self.gone = sent.is_err();
-            if std::mem::take(&mut self.held) {
-                self.sockets.pace.late(now - self.write_at);
-            }
-            self.sockets.pace.wrote(began);
-            self.write_at = now + self.sockets.pace.pause().max(websocket.pause());
+            self.gone = websocket.send_events(queue).is_err();
+            self.turn.pause(now, websocket.pause());
         }
     }
 
@@ -356,7 +350,6 @@ impl Driver {
         if self.pong_by.is_none() && self.ping_at <= now {
             self.session.queue.push(Event::raw("2"));
             self.pong_by = Some(now + PING_TIMEOUT);
-            self.write_at = now;
         }
     }
 
@@ -390,10 +383,8 @@ impl Driver {
         let ping = if self.pong_by.is_none() { Some(self.ping_at) } else { None };
         let overdue = if self.todo.is_empty() { [self.connect_by, self.pong_by] } else { [None, None] };
         let stuck = self.websocket.as_ref().and_then(|websocket| websocket.stuck_at(PATIENCE));
-        let waiting = self.websocket.is_some() && stuck.is_none() && self.session.queue.len() > 0;
-        let write = if waiting { Some(self.write_at) } else { None };
         let ending = if let Stage::Ending(_, deadline) = self.stage { Some(deadline) } else { None };
-        let times = [ping, overdue[0], overdue[1], stuck, write, ending];
+        let times = [ping, overdue[0], overdue[1], stuck, ending];
         let Some(first) = times.into_iter().flatten().min() else { return Poll::Pending };
         if first <= now {
             return Poll::Ready(());

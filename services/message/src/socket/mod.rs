@@ -8,7 +8,6 @@ mod calls;
 mod driver;
 mod frame;
 mod http;
-mod pace;
 mod packet;
 mod session;
 mod websocket;
@@ -26,6 +25,7 @@ use aether_common::{
     guard::{Guard, Identity},
     metrics,
     revocation::Revocations,
+    turns::Turns,
 };
 use axum::{Router, routing::any};
 use dashmap::DashMap;
@@ -34,10 +34,7 @@ use serde_json::Value;
 use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{
-    pace::Pace,
-    session::{Ending, Session},
-};
+use self::session::{Ending, Session};
 use crate::{delivery::Hub, limit::RateLimit, metrics::Metrics, rooms::Rooms, store::Store};
 
 /// Far above the longest message, far below what would hurt: what a client may send in one packet or request, in bytes.
@@ -62,7 +59,7 @@ pub(crate) struct Sockets {
     sessions: DashMap<String, Arc<Session>>,
     next_id: AtomicU64,
     draining: AtomicBool,
-    pace: Pace,
+    turns: Arc<Turns>,
 }
 
 impl Sockets {
@@ -86,7 +83,7 @@ impl Sockets {
             sessions: DashMap::new(),
             next_id: AtomicU64::new(1),
             draining: AtomicBool::new(false),
-            pace: Pace::default(),
+            turns: Turns::new(),
         })
     }
 

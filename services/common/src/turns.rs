@@ -1,0 +1,315 @@
+//! Turns at writing to clients: a few at a time, so that whatever else there is to do comes in between.
+//!
+//! One message may make a thousand connections ready to be written to, at several microseconds of the kernel's each.
+//! Woken all at once they stand in the runtime's queue before the next message at each step of its way through reading,
+//! checking and storing. Here they are woken a few at a time, and only when nothing else is ready. So writes take what
+//! the rest leaves: the busier a process is, the longer one of its connections waits for its next turn, and the more
+//! goes out with it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Wake},
+    time::Duration,
+};
+
+use futures::task::AtomicWaker;
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+use crate::lock;
+
+/// So many have their turn for each thread before everything else does.
+const AT_ONCE: usize = 16;
+
+/// The turns of one process's connections.
+pub struct Turns {
+    state: Mutex<State>,
+    /// Somebody's turn comes earlier than all that were known.
+    earlier: Notify,
+    at_once: usize,
+    begin: Instant,
+    runtime: Handle,
+}
+
+/// Times are whole milliseconds since the beginning, as the runtime's clock counts them.
+#[derive(Default)]
+struct State {
+    due: VecDeque<Arc<Turn>>,
+    later: BTreeMap<u64, Vec<Arc<Turn>>>,
+    /// There is a task that gives turns; until when it sleeps.
+    running: bool,
+    asleep_until: Option<u64>,
+}
+
+/// One connection's place in the order. As a waker it wakes the connection's task when its turn has come.
+pub struct Turn {
+    turns: Arc<Turns>,
+    task: AtomicWaker,
+    not_before: AtomicU64,
+    /// It stands in the order.
+    waits: AtomicBool,
+}
+
+enum Next {
+    Now,
+    At(u64),
+    Never,
+}
+
+impl Turns {
+    /// For as many threads as this process may use. Needs a Tokio runtime.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Arc::new(Self {
+            state: Mutex::default(),
+            earlier: Notify::new(),
+            at_once: AT_ONCE * threads,
+            begin: Instant::now(),
+            runtime: Handle::current(),
+        })
+    }
+
+    /// A place for one connection.
+    #[must_use]
+    pub fn turn(self: &Arc<Self>) -> Arc<Turn> {
+        Arc::new(Turn {
+            turns: Arc::clone(self),
+            task: AtomicWaker::new(),
+            not_before: AtomicU64::new(0),
+            waits: AtomicBool::new(false),
+        })
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.begin).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn add(self: &Arc<Self>, turn: Arc<Turn>) {
+        let at = turn.not_before.load(Ordering::Relaxed);
+        let now = self.millis(Instant::now());
+        let (start, earlier) = {
+            let mut state = lock(&self.state);
+            if at <= now {
+                state.due.push_back(turn);
+            } else {
+                state.later.entry(at).or_default().push(turn);
+            }
+            let start = !std::mem::replace(&mut state.running, true);
+            (start, state.asleep_until.is_some_and(|until| at < until))
+        };
+        if start {
+            self.runtime.spawn(Arc::clone(self).give());
+        } else if earlier {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Gives turns until nobody waits for one.
+    async fn give(self: Arc<Self>) {
+        loop {
+            let (turns, next) = {
+                let mut state = lock(&self.state);
+                state.next(self.millis(Instant::now()), self.at_once)
+            };
+            for turn in turns {
+                turn.waits.store(false, Ordering::Release);
+                turn.task.wake();
+            }
+            match next {
+                // What is ready, and what the network has for us, comes first.
+                Next::Now => tokio::task::yield_now().await,
+                Next::At(millis) => tokio::select! {
+                    () = sleep_until(self.begin + Duration::from_millis(millis)) => {}
+                    () = self.earlier.notified() => {}
+                },
+                Next::Never => return,
+            }
+        }
+    }
+}
+
+impl State {
+    /// Whose turn it is, and when the next ones come.
+    fn next(&mut self, now: u64, at_once: usize) -> (Vec<Arc<Turn>>, Next) {
+        while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
+            self.due.extend(entry.remove());
+        }
+        let turns = self.due.drain(..self.due.len().min(at_once)).collect();
+        self.asleep_until = None;
+        let next = if !self.due.is_empty() {
+            Next::Now
+        } else if let Some((&at, _)) = self.later.first_key_value() {
+            self.asleep_until = Some(at);
+            Next::At(at)
+        } else {
+            (self.running, self.due) = (false, VecDeque::new());
+            Next::Never
+        };
+        (turns, next)
+    }
+}
+
+impl Turn {
+    /// From now on `cx`'s task is woken when the turn comes.
+    pub fn is_of(&self, cx: &Context<'_>) {
+        self.task.register(cx.waker());
+    }
+
+    /// Whether the connection may write now. If not, its task is woken when it may.
+    #[must_use]
+    pub fn comes(self: &Arc<Self>, now: Instant) -> bool {
+        let come = self.turns.millis(now) >= self.not_before.load(Ordering::Relaxed);
+        if !come {
+            self.ask();
+        }
+        come
+    }
+
+    /// The connection's task is woken when its turn has come.
+    fn ask(self: &Arc<Self>) {
+        if !self.waits.swap(true, Ordering::AcqRel) {
+            self.turns.add(Arc::clone(self));
+        }
+    }
+
+    /// The connection has written: its next turn comes after a pause.
+    pub fn pause(&self, now: Instant, pause: Duration) {
+        self.not_before.store(self.turns.millis(now + pause), Ordering::Relaxed);
+    }
+}
+
+impl Wake for Turn {
+    /// The connection has something to write.
+    fn wake(self: Arc<Self>) {
+        self.ask();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ask();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        sync::atomic::AtomicUsize,
+        task::{Poll, Waker},
+    };
+
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn turns(at_once: usize) -> Arc<Turns> {
+        Arc::new(Turns { at_once, ..Arc::into_inner(Turns::new()).unwrap() })
+    }
+
+    /// A task that waits for one turn, and tells when it came.
+    fn waits(turn: &Arc<Turn>) -> JoinHandle<Instant> {
+        let turn = Arc::clone(turn);
+        let mut asked = false;
+        tokio::spawn(poll_fn(move |cx| {
+            turn.is_of(cx);
+            if std::mem::replace(&mut asked, true) {
+                return Poll::Ready(Instant::now());
+            }
+            Waker::from(Arc::clone(&turn)).wake();
+            Poll::Pending
+        }))
+    }
+
+    #[tokio::test]
+    async fn whatever_else_is_ready_comes_between_a_few_turns_and_the_next_few() {
+        let (turns, had) = (turns(4), Arc::new(AtomicUsize::new(0)));
+        let all: Vec<_> = (0..100).map(|_| turns.turn()).collect();
+        let tasks: Vec<_> = all.iter().map(waits).collect();
+        let counted = tasks.into_iter().map(|task| {
+            let had = Arc::clone(&had);
+            tokio::spawn(async move {
+                task.await.unwrap();
+                had.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        let counted: Vec<_> = counted.collect();
+        let mut most = 0;
+        while had.load(Ordering::Relaxed) < 100 {
+            let before = had.load(Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            most = most.max(had.load(Ordering::Relaxed) - before);
+        }
+        assert!(most <= 8, "{most} without a break");
+        for task in counted {
+            task.await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_written_waits_for_its_pause_and_another_goes_at_once() {
+        let (turns, begin) = (turns(4), Instant::now());
+        let (pausing, fresh) = (turns.turn(), turns.turn());
+        pausing.pause(begin, 5 * MS);
+        assert!(!pausing.comes(begin) && fresh.comes(begin));
+        let late = waits(&pausing);
+        assert_eq!(waits(&fresh).await.unwrap() - begin, Duration::ZERO);
+        let late = late.await.unwrap();
+        assert_eq!(late - begin, 5 * MS);
+        assert!(pausing.comes(late));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_looks_too_early_is_woken_when_its_turn_has_come() {
+        let (turn, begin) = (turns(4).turn(), Instant::now());
+        turn.pause(begin, 5 * MS);
+        poll_fn(|cx| {
+            turn.is_of(cx);
+            if turn.comes(Instant::now()) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert_eq!(begin.elapsed(), 5 * MS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_earlier_than_the_next_one_is_not_kept_waiting() {
+        let (turns, begin) = (turns(4), Instant::now());
+        let (far, near) = (turns.turn(), turns.turn());
+        far.pause(begin, 50 * MS);
+        let far = waits(&far);
+        tokio::time::sleep(2 * MS).await;
+        near.pause(begin, 5 * MS);
+        assert_eq!(waits(&near).await.unwrap() - begin, 5 * MS);
+        assert_eq!(far.await.unwrap() - begin, 50 * MS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_often_a_connection_is_woken_it_has_one_turn() {
+        let turns = turns(4);
+        let (turn, polled) = (turns.turn(), Arc::new(AtomicUsize::new(0)));
+        let task = {
+            let (turn, polled) = (Arc::clone(&turn), Arc::clone(&polled));
+            tokio::spawn(poll_fn(move |cx| {
+                turn.is_of(cx);
+                polled.fetch_add(1, Ordering::Relaxed);
+                Poll::<()>::Pending
+            }))
+        };
+        tokio::time::sleep(MS).await;
+        turn.pause(Instant::now(), 5 * MS);
+        (0..10).for_each(|_| Arc::clone(&turn).wake());
+        tokio::time::sleep(20 * MS).await;
+        assert_eq!(polled.load(Ordering::Relaxed), 2);
+        assert!(!lock(&turns.state).running, "nobody is waited for");
+        task.abort();
+    }
+}
