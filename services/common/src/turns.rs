@@ -2,7 +2,7 @@
 //!
 //! One message may make a thousand connections ready to be written to, at several microseconds of the kernel's each.
 //! Woken all at once they stand in the runtime's queue before the next message at each step of its way through reading,
-//! checking and storing. Here they are woken a few at a time, and only when nothing else is ready. So writes take what
+//! checking and storing. Here they are woken a few at a time, and what else is ready comes in between. So writes take what
 //! the rest leaves: the busier a process is, the longer one of its connections waits for its next turn, and the more
 //! goes out with it.
 
@@ -25,7 +25,8 @@ use tokio::{
 
 use crate::lock;
 
-/// So many have their turn for each thread before everything else does.
+/// So many have their turn before everything else does. Far fewer than the tasks (61) after which a thread of the runtime
+/// looks at the network in any case.
 const AT_ONCE: usize = 16;
 
 /// The turns of one process's connections.
@@ -64,14 +65,13 @@ enum Next {
 }
 
 impl Turns {
-    /// For as many threads as this process may use. Needs a Tokio runtime.
+    /// Nobody waits yet. Needs a Tokio runtime.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
             state: Mutex::default(),
             earlier: Notify::new(),
-            at_once: AT_ONCE * threads,
+            at_once: AT_ONCE,
             begin: Instant::now(),
             runtime: Handle::current(),
         })
@@ -115,6 +115,8 @@ impl Turns {
     /// Gives turns until nobody waits for one.
     async fn give(self: Arc<Self>) {
         loop {
+            // What is ready, and what the network has for us, comes first.
+            tokio::task::yield_now().await;
             let (turns, next) = {
                 let mut state = lock(&self.state);
                 state.next(self.millis(Instant::now()), self.at_once)
@@ -124,8 +126,7 @@ impl Turns {
                 turn.task.wake();
             }
             match next {
-                // What is ready, and what the network has for us, comes first.
-                Next::Now => tokio::task::yield_now().await,
+                Next::Now => {}
                 Next::At(millis) => tokio::select! {
                     () = sleep_until(self.begin + Duration::from_millis(millis)) => {}
                     () = self.earlier.notified() => {}
@@ -166,7 +167,9 @@ impl Turn {
     /// Whether the connection may write now. If not, its task is woken when it may.
     #[must_use]
     pub fn comes(self: &Arc<Self>, now: Instant) -> bool {
-        let come = self.turns.millis(now) >= self.not_before.load(Ordering::Relaxed);
+        // One that waits is woken once more in any case.
+        let waits = self.waits.load(Ordering::Acquire);
+        let come = !waits && self.turns.millis(now) >= self.not_before.load(Ordering::Relaxed);
         if !come {
             self.ask();
         }

@@ -59,7 +59,7 @@ impl Side {
 /// A connection that has agreed to be a link, for frames written by hand.
 async fn by_hand(side: &Side) -> TcpStream {
     let mut stream = TcpStream::connect(side.address).await.unwrap();
-    let asked = "GET /channels HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: aetherconnect-channels\r\n\r\n";
+    let asked = "GET /channels HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: aetherconnect-channels/2\r\n\r\n";
     stream.write_all(asked.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {

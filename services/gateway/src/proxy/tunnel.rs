@@ -1,5 +1,5 @@
-//! Two connections tied together: bytes are passed on as they come. One that is idle holds no buffers, and what is
-//! passed on at once is never copied.
+//! Two connections tied together: bytes are passed on as they come, to the client by turns. One that is idle holds no
+//! buffers, and what is passed on at once is never copied.
 
 use std::{
     cell::RefCell,
@@ -11,7 +11,7 @@ use std::{
 
 use aether_common::{tls::Stream, turns::Turn};
 use prometheus::IntCounter;
-use tokio::io::AsyncWrite as _;
+use tokio::{io::AsyncWrite as _, time::Instant};
 
 use crate::client::{Patience, took_nothing};
 
@@ -46,7 +46,11 @@ pub(super) async fn tie(
         turn.is_of(cx);
         // Whatever one way does, the other is looked at: only then both are waited for.
         let there = pass(cx, &mut client, &mut replica, &mut to_replica);
-        let back = pass(&mut Context::from_waker(&to_turn), &mut replica, &mut client, &mut to_client);
+        let back = if turn.comes(Instant::now()) {
+            pass(&mut Context::from_waker(&to_turn), &mut replica, &mut client, &mut to_client)
+        } else {
+            Poll::Pending
+        };
         if let Poll::Ready(ended) = there { Poll::Ready(ended) } else { back }
     });
     let ended = tokio::select! {

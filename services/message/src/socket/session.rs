@@ -142,9 +142,9 @@ impl Session {
         }
         let _polled = Polled(self);
         Ok(std::future::poll_fn(|cx| {
-            let nothing = self.queue.wait(cx.waker());
-            // Asked after the waker is in place, lest the beginning of the change be missed. What waits goes over the
-            // websocket then.
+            // What waits goes over the websocket then, and its task is to be woken by it.
+            let nothing = !self.is_upgrading() && self.queue.wait(cx.waker());
+            // Asked again when the waker is in place, lest the beginning of the change be missed.
             if self.is_upgrading() {
                 return Poll::Ready("6".to_owned());
             }
