@@ -220,3 +220,31 @@ pub(super) fn refused(namespace: &str, message: &str) -> Event {
     let comma = if namespace.is_empty() { "" } else { "," };
     Event::raw(format!("44{namespace}{comma}{}", json!({"message": message})))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Tells whether it was woken.
+    #[derive(Default)]
+    struct Task(AtomicBool);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_get_after_the_change_to_a_websocket_is_let_go_and_takes_nobodys_place() {
+        let session = Session::new(Some(mpsc::channel(1).0));
+        assert!(session.try_upgrade());
+        let task = Arc::new(Task::default());
+        assert!(session.queue.wait(&Waker::from(Arc::clone(&task))));
+        assert!(matches!(session.poll().await.as_deref(), Ok("6")));
+        session.queue.push(Event::raw("2"));
+        assert!(task.0.load(Ordering::Acquire), "the websocket's task is not woken");
+    }
+}
