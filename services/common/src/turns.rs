@@ -44,9 +44,17 @@ pub struct Turns {
 struct State {
     due: VecDeque<Arc<Turn>>,
     later: BTreeMap<u64, Vec<Arc<Turn>>>,
-    /// There is a task that gives turns; until when it sleeps.
-    running: bool,
-    asleep_until: Option<u64>,
+    giver: Giver,
+}
+
+/// The task that gives turns.
+#[derive(Clone, Copy, Default)]
+enum Giver {
+    /// There is none, and nobody waits.
+    #[default]
+    None,
+    Awake,
+    AsleepUntil(u64),
 }
 
 /// One connection's place in the order. As a waker it wakes the connection's task when its turn has come.
@@ -56,12 +64,6 @@ pub struct Turn {
     not_before: AtomicU64,
     /// It stands in the order.
     waits: AtomicBool,
-}
-
-enum Next {
-    Now,
-    At(u64),
-    Never,
 }
 
 impl Turns {
@@ -95,20 +97,23 @@ impl Turns {
     fn add(self: &Arc<Self>, turn: Arc<Turn>) {
         let at = turn.not_before.load(Ordering::Relaxed);
         let now = self.millis(Instant::now());
-        let (start, earlier) = {
+        let giver = {
             let mut state = lock(&self.state);
             if at <= now {
                 state.due.push_back(turn);
             } else {
                 state.later.entry(at).or_default().push(turn);
             }
-            let start = !std::mem::replace(&mut state.running, true);
-            (start, state.asleep_until.is_some_and(|until| at < until))
+            let giver = state.giver;
+            if matches!(giver, Giver::None) {
+                state.giver = Giver::Awake;
+            }
+            giver
         };
-        if start {
-            self.runtime.spawn(Arc::clone(self).give());
-        } else if earlier {
-            self.earlier.notify_one();
+        match giver {
+            Giver::None => drop(self.runtime.spawn(Arc::clone(self).give())),
+            Giver::AsleepUntil(until) if at < until => self.earlier.notify_one(),
+            Giver::Awake | Giver::AsleepUntil(_) => {}
         }
     }
 
@@ -117,7 +122,7 @@ impl Turns {
         loop {
             // What is ready, and what the network has for us, comes first.
             tokio::task::yield_now().await;
-            let (turns, next) = {
+            let (turns, giver) = {
                 let mut state = lock(&self.state);
                 state.next(self.millis(Instant::now()), self.at_once)
             };
@@ -125,36 +130,35 @@ impl Turns {
                 turn.waits.store(false, Ordering::Release);
                 turn.task.wake();
             }
-            match next {
-                Next::Now => {}
-                Next::At(millis) => tokio::select! {
+            match giver {
+                Giver::Awake => {}
+                Giver::AsleepUntil(millis) => tokio::select! {
                     () = sleep_until(self.begin + Duration::from_millis(millis)) => {}
                     () = self.earlier.notified() => {}
                 },
-                Next::Never => return,
+                Giver::None => return,
             }
         }
     }
 }
 
 impl State {
-    /// Whose turn it is, and when the next ones come.
-    fn next(&mut self, now: u64, at_once: usize) -> (Vec<Arc<Turn>>, Next) {
+    /// Whose turn it is, and what is to be done then.
+    fn next(&mut self, now: u64, at_once: usize) -> (Vec<Arc<Turn>>, Giver) {
         while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
             self.due.extend(entry.remove());
         }
         let turns = self.due.drain(..self.due.len().min(at_once)).collect();
-        self.asleep_until = None;
-        let next = if !self.due.is_empty() {
-            Next::Now
+        self.giver = if !self.due.is_empty() {
+            Giver::Awake
         } else if let Some((&at, _)) = self.later.first_key_value() {
-            self.asleep_until = Some(at);
-            Next::At(at)
+            Giver::AsleepUntil(at)
         } else {
-            (self.running, self.due) = (false, VecDeque::new());
-            Next::Never
+            // What a burst needed isn't kept.
+            self.due = VecDeque::new();
+            Giver::None
         };
-        (turns, next)
+        (turns, self.giver)
     }
 }
 
@@ -312,7 +316,7 @@ mod tests {
         (0..10).for_each(|_| Arc::clone(&turn).wake());
         tokio::time::sleep(20 * MS).await;
         assert_eq!(polled.load(Ordering::Relaxed), 2);
-        assert!(!lock(&turns.state).running, "nobody is waited for");
+        assert!(matches!(lock(&turns.state).giver, Giver::None), "nobody is waited for");
         task.abort();
     }
 }

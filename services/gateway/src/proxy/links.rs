@@ -38,7 +38,7 @@ type Place = tokio::sync::Mutex<Way>;
 enum Way {
     #[default]
     Unknown,
-    Link(Arc<Link>),
+    Link(Link),
     /// A connection for each websocket, until then.
     Plain(Instant),
 }
@@ -76,7 +76,6 @@ impl Links {
             drop(way);
             return Ok(dial::dial(&self.replicas, replica).await?);
         };
-        let link = Arc::new(link);
         let channel = link.open().map(Stream::Channel);
         *way = Way::Link(link);
         channel.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset).into())
