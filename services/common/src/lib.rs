@@ -28,6 +28,6 @@ pub use error::{Code, Error};
 pub use secret::Secret;
 
 /// Takes a lock under which nothing can leave the state half-changed.
-fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,14 +1,14 @@
 //! Many channels over one connection: what a gateway passes on for thousands of clients goes to a replica, and comes
 //! from it, by a few long writes instead of a short one for each client.
 //!
-//! What many of a room's clients get goes over the connection once: a channel may be given pieces by their number.
+//! What many of a room's clients get goes over the connection once: channels may follow a feed.
 //!
 //! A channel is what a connection of its own would be: bytes both ways in order, either side may end its half, and one
 //! that isn't read holds up nobody else. The side that connects opens channels, the side that accepts serves them.
 
 mod driver;
+mod feed;
 mod frame;
-mod shelf;
 mod upgrade;
 
 use std::{
@@ -20,8 +20,15 @@ use std::{
 
 use tokio_util::bytes::{Buf as _, Bytes};
 
-pub use self::upgrade::{Acceptor, connect};
-use self::{driver::Driver, frame::Kind, shelf::Shelf};
+pub use self::{
+    feed::{Feed, Follower},
+    upgrade::{Acceptor, connect},
+};
+use self::{
+    driver::Driver,
+    feed::{Heard, Place},
+    frame::Kind,
+};
 use crate::{lock, tls::Stream};
 
 /// So many bytes of a channel may be on their way before the other side has taken any. Both sides know it.
@@ -56,25 +63,27 @@ struct State {
     idle: Option<Waker>,
     /// Who waits for place in `out`.
     crowd: Vec<Waker>,
-    /// Pieces that the other side knows, and those that it has told.
-    said: Shelf,
-    heard: Shelf,
-    /// Numbers on their way into a frame.
-    numbers: Vec<u8>,
+    /// The feed of this side that was begun last.
+    newest_feed: u32,
+    heard: Heard,
 }
 
 /// What this side knows of a channel.
 #[derive(Default)]
 struct End {
-    inbox: VecDeque<Bytes>,
-    /// How many bytes that is.
+    /// What has come, and whether it is the channel's own; else it is from a feed.
+    inbox: VecDeque<(Bytes, bool)>,
+    /// How many bytes in it are the channel's own, and how many are not.
     waiting: usize,
+    fed: usize,
+    /// The feeds that it follows.
+    places: Vec<Place>,
+    /// It was too slow for a feed.
+    lost: bool,
     /// How much was taken that the other side wasn't told of.
     untold: usize,
     /// How much may be sent.
     credit: usize,
-    /// The number of the piece that it was given last.
-    last: u32,
     /// The other side sends no more.
     ended: bool,
     /// The other side takes no more.
@@ -157,36 +166,63 @@ impl State {
     /// Takes what has come; `None` where nothing has, and more may.
     fn take(&mut self, id: u32, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         let end = self.ends.get_mut(&id)?;
-        if end.waiting == 0 || buffer.is_empty() {
-            return match () {
-                () if end.ended || buffer.is_empty() => Some(Ok(0)),
-                () if self.broken => Some(Err(io::ErrorKind::ConnectionReset.into())),
-                () => None,
-            };
+        if buffer.is_empty() {
+            return Some(Ok(0));
         }
         let mut taken = 0;
-        while let Some(first) = end.inbox.front_mut() {
+        while let Some((first, own)) = end.inbox.front_mut() {
             let fits = first.len().min(buffer.len() - taken);
             buffer[taken..taken + fits].copy_from_slice(&first[..fits]);
             taken += fits;
+            if *own {
+                end.waiting -= fits;
+                end.untold += fits;
+            } else {
+                end.fed -= fits;
+            }
             if fits < first.len() {
                 first.advance(fits);
                 break;
             }
             end.inbox.pop_front();
         }
-        end.waiting -= taken;
-        end.untold += taken;
         if end.inbox.is_empty() {
             // One that is idle holds no buffer.
             end.inbox = VecDeque::new();
+            taken += self.heard.take(end, &mut buffer[taken..]);
         }
         if end.untold >= WINDOW / 2 && !end.ended {
             let untold = u32::try_from(end.untold).unwrap_or(u32::MAX);
             end.untold = 0;
             frame::write(&mut self.out, id, Kind::Credit, &untold.to_be_bytes());
         }
-        Some(Ok(taken))
+        match () {
+            () if taken > 0 => Some(Ok(taken)),
+            () if end.lost => Some(Err(io::ErrorKind::TimedOut.into())),
+            () if end.ended => Some(Ok(0)),
+            () if self.broken => Some(Err(io::ErrorKind::ConnectionReset.into())),
+            () => None,
+        }
+    }
+
+    /// Whether the other side of a channel takes anything.
+    fn takes(&self, id: u32) -> bool {
+        !self.broken && self.ends.get(&id).is_some_and(|end| !end.gone)
+    }
+
+    /// Every channel ends here, and whom that wakes. The connection's task closes it when it can.
+    fn break_off(&mut self) -> Vec<Waker> {
+        self.broken = true;
+        // Whoever keeps the link may keep it for long.
+        (self.out, self.heard) = Default::default();
+        let mut wakers = std::mem::take(&mut self.crowd);
+        wakers.extend(self.idle.take());
+        for end in self.ends.values_mut() {
+            end.places = Vec::new();
+            wakers.extend(end.reader.take());
+            wakers.extend(end.writer.take());
+        }
+        wakers
     }
 }
 
@@ -196,8 +232,10 @@ impl Channel {
         let (taken, driver) = {
             let mut state = lock(&self.state);
             let Some(taken) = state.take(self.id, buffer) else {
+                let state = &mut *state;
                 if let Some(end) = state.ends.get_mut(&self.id) {
                     remember(&mut end.reader, cx);
+                    state.heard.sleep(self.id, end);
                 }
                 return Poll::Pending;
             };
@@ -236,22 +274,10 @@ impl Channel {
         Ok(given)
     }
 
-    /// Writes what others are given, too, for as long as it goes without waiting. An error is the channel's end.
-    pub fn try_give_pieces(&mut self, give: impl FnOnce(&mut Pieces<'_>)) -> io::Result<()> {
-        let driver = {
-            let mut state = lock(&self.state);
-            let state = &mut *state;
-            let Some(end) = state.ends.get_mut(&self.id).filter(|end| !state.broken && !end.gone) else {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            };
-            let (out, said, numbers) = (&mut state.out, &mut state.said, &mut state.numbers);
-            let mut pieces = Pieces { id: self.id, end, out, said, numbers };
-            give(&mut pieces);
-            pieces.write_numbers();
-            state.driver()
-        };
-        wake(driver);
-        Ok(())
+    /// This channel as one that may follow feeds.
+    #[must_use]
+    pub fn follower(&self) -> Follower {
+        Follower { id: self.id, link: Arc::clone(&self.state) }
     }
 
     /// Says that no more will be written.
@@ -262,12 +288,12 @@ impl Channel {
     fn say(&mut self, kind: Kind) {
         let driver = {
             let mut state = lock(&self.state);
-            let told = match state.ends.get(&self.id) {
-                Some(end) => !state.broken && !end.gone,
-                None => false,
-            };
+            let told = state.takes(self.id);
             if kind == Kind::Gone {
-                state.ends.remove(&self.id);
+                let state = &mut *state;
+                if let Some(mut end) = state.ends.remove(&self.id) {
+                    state.heard.unfollow_all(self.id, &mut end);
+                }
             }
             if told {
                 frame::write(&mut state.out, self.id, kind, &[]);
@@ -281,58 +307,6 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         self.say(Kind::Gone);
-    }
-}
-
-/// A way to give a channel pieces.
-pub struct Pieces<'a> {
-    id: u32,
-    end: &'a mut End,
-    out: &'a mut Vec<u8>,
-    said: &'a mut Shelf,
-    numbers: &'a mut Vec<u8>,
-}
-
-impl Pieces<'_> {
-    /// Gives a piece, of which `write` writes all that a reader is to get, always the same. `false` if it can't go now:
-    /// the other side has no place for it, or it is too long.
-    pub fn put(&mut self, piece: &Bytes, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        if self.out.len() >= MOST_UNSENT {
-            return false;
-        }
-        if piece.is_unique() {
-            // Nobody else gets it.
-            self.write_numbers();
-            let written = frame::fill(self.out, self.id, Kind::Data, self.end.credit, write);
-            self.end.credit -= written.unwrap_or(0);
-            return written.is_some();
-        }
-        let (number, length) = match self.said.find(piece, self.end.last) {
-            Some((_, length)) if length > self.end.credit => return false,
-            Some(found) => found,
-            None => {
-                // The other side may drop older pieces for this one: what it was given of them comes first.
-                self.write_numbers();
-                match frame::fill(self.out, 0, Kind::Piece, self.end.credit, write) {
-                    Some(length) => (self.said.put(piece.clone(), length), length),
-                    None => return false,
-                }
-            }
-        };
-        self.end.last = number;
-        self.end.credit -= length;
-        self.numbers.extend_from_slice(&number.to_be_bytes());
-        if self.numbers.len() == frame::LARGEST {
-            self.write_numbers();
-        }
-        true
-    }
-
-    fn write_numbers(&mut self) {
-        if !self.numbers.is_empty() {
-            frame::write(self.out, self.id, Kind::Pieces, self.numbers);
-            self.numbers.clear();
-        }
     }
 }
 

@@ -135,18 +135,7 @@ impl Driver {
 
     /// The connection is gone, and with it every channel.
     fn close(&mut self, cx: &mut Context<'_>) {
-        let wakers = {
-            let mut state = lock(&self.state);
-            state.broken = true;
-            // Whoever keeps the link may keep it for long.
-            (state.out, state.said, state.heard) = Default::default();
-            let mut wakers = std::mem::take(&mut state.crowd);
-            for end in state.ends.values_mut() {
-                wakers.extend(end.reader.take());
-                wakers.extend(end.writer.take());
-            }
-            wakers
-        };
+        let wakers = lock(&self.state).break_off();
         super::wake(wakers);
         let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
     }
@@ -158,6 +147,8 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = &mut *self;
         let ended = match driver.poll_read(cx) {
+            // By what was too much for it.
+            _ if lock(&driver.state).broken => Ok(()),
             Poll::Pending => {
                 ready!(driver.poll_gather(cx));
                 ready!(driver.poll_write(cx))
@@ -181,30 +172,34 @@ impl Drop for Driver {
 
 impl State {
     /// A frame of a channel that is open, or was.
-    fn came(&mut self, frame: &Frame<'_>, wakers: &mut Vec<Waker>) -> Result<(), Nonsense> {
+    pub(super) fn came(&mut self, frame: &Frame<'_>, wakers: &mut Vec<Waker>) -> Result<(), Nonsense> {
+        if frame.kind == Kind::Feed {
+            self.heard.came(frame.channel, frame.body, &mut self.ends, wakers);
+            return Ok(());
+        }
         if frame.channel > self.newest {
             return Err(Nonsense);
-        }
-        if frame.kind == Kind::Piece {
-            self.heard.put(Bytes::copy_from_slice(frame.body), frame.body.len());
-            return Ok(());
         }
         // This side may have dropped it meanwhile.
         let Some(end) = self.ends.get_mut(&frame.channel) else { return Ok(()) };
         match frame.kind {
-            Kind::Open | Kind::Piece => return Err(Nonsense),
+            Kind::Open | Kind::Feed => return Err(Nonsense),
             Kind::Data => {
+                self.heard.catch_up(end);
                 end.receive(Bytes::copy_from_slice(frame.body))?;
                 wakers.extend(end.reader.take());
             }
-            Kind::Pieces => {
-                for number in frame.body.chunks(4) {
-                    let piece = self.heard.get(frame::number(number)?).ok_or(Nonsense)?;
-                    end.receive(piece.bytes.clone())?;
-                }
+            Kind::Follow => {
+                self.heard.follow(frame::number(frame.body)?, end)?;
+                // Who waits isn't woken by this feed yet.
+                wakers.extend(end.reader.take());
+            }
+            Kind::Unfollow => {
+                self.heard.unfollow(frame::number(frame.body)?, frame.channel, end);
                 wakers.extend(end.reader.take());
             }
             Kind::End | Kind::Gone => {
+                self.heard.unfollow_all(frame.channel, end);
                 end.ended = true;
                 wakers.extend(end.reader.take());
                 if frame.kind == Kind::Gone {
@@ -231,7 +226,7 @@ impl End {
         if self.ended || self.waiting + self.untold > WINDOW {
             return Err(Nonsense);
         }
-        self.inbox.push_back(bytes);
+        self.inbox.push_back((bytes, true));
         Ok(())
     }
 }

@@ -17,13 +17,16 @@ pub(super) enum Kind {
     Gone,
     /// So many more bytes may be sent, in four bytes.
     Credit,
-    /// A piece that channels may get; for all, so the channel is 0.
-    Piece,
-    /// Bytes of it, which are pieces: their numbers, in four bytes each.
-    Pieces,
+    /// Bytes of a feed, whose number is in the place of a channel's.
+    Feed,
+    /// From now on it gets what comes of a feed, whose number is in four bytes.
+    Follow,
+    /// It gets no more of a feed, whose number is in four bytes.
+    Unfollow,
 }
 
-const KINDS: [Kind; 7] = [Kind::Open, Kind::Data, Kind::End, Kind::Gone, Kind::Credit, Kind::Piece, Kind::Pieces];
+const KINDS: [Kind; 8] =
+    [Kind::Open, Kind::Data, Kind::End, Kind::Gone, Kind::Credit, Kind::Feed, Kind::Follow, Kind::Unfollow];
 
 /// What no frame begins with, or what a frame of its kind doesn't hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +79,8 @@ pub(super) fn read<'a>(bytes: &mut &'a [u8]) -> Result<Option<Frame<'a>>, Nonsen
     let kind = *KINDS.get(usize::from(kind)).filter(|_| zero == 0).ok_or(Nonsense)?;
     let length = usize::from(u16::from_be_bytes([high, low]));
     let fits = match kind {
-        Kind::Data | Kind::Piece => (1..=LARGEST).contains(&length),
-        Kind::Pieces => (1..=LARGEST).contains(&length) && length % 4 == 0,
-        Kind::Credit => length == 4,
+        Kind::Data | Kind::Feed => (1..=LARGEST).contains(&length),
+        Kind::Credit | Kind::Follow | Kind::Unfollow => length == 4,
         Kind::Open | Kind::End | Kind::Gone => length == 0,
     };
     if !fits {

@@ -2,6 +2,7 @@
 use std::{future::poll_fn, time::Duration};
 
 use futures::future::join_all;
+use proptest::{collection::vec, prelude::*};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -59,7 +60,7 @@ impl Side {
 /// A connection that has agreed to be a link, for frames written by hand.
 async fn by_hand(side: &Side) -> TcpStream {
     let mut stream = TcpStream::connect(side.address).await.unwrap();
-    let asked = "GET /channels HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: aetherconnect-channels/2\r\n\r\n";
+    let asked = "GET /channels HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: aetherconnect-channels/3\r\n\r\n";
     stream.write_all(asked.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
@@ -247,6 +248,7 @@ async fn a_side_that_breaks_the_rules_loses_its_connection() {
         ("more than the window", too_much),
         ("more credit than the window", [open.clone(), frame(1, Kind::Credit, &1u32.to_be_bytes())].concat()),
         ("data after the end", [open.clone(), frame(1, Kind::End, &[]), frame(1, Kind::Data, b"x")].concat()),
+        ("a feed that is followed twice", [open.clone(), frame(1, Kind::Follow, &1u32.to_be_bytes()).repeat(2)].concat()),
         ("a kind that is none", vec![0, 0, 0, 1, 77, 0, 0, 0]),
         ("another protocol", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
     ];
@@ -317,33 +319,158 @@ async fn what_many_channels_are_given_at_once_is_not_written_one_by_one() {
     assert!(unsent.iter().max().unwrap() >= &(15 * frame(1, Kind::Data, b"hello").len()), "{unsent:?}");
 }
 
+fn follower(stream: &Stream) -> Follower {
+    let Stream::Channel(channel) = stream else { panic!("no channel") };
+    channel.follower()
+}
+
 #[tokio::test]
-async fn a_piece_that_a_newer_one_displaces_still_comes_to_the_channel_that_was_given_both() {
+async fn what_a_feed_gives_comes_to_all_who_follow_in_order_with_what_is_their_own() {
     let mut side = Side::start().await;
-    let (link, mut near, mut far) = side.pair().await;
-    let give = |stream: &mut Stream, pieces: &[Bytes]| {
-        let Stream::Channel(channel) = stream else { panic!("no channel") };
-        channel
-            .try_give_pieces(|to| {
-                for piece in pieces {
-                    assert!(to.put(piece, |out| out.extend_from_slice(piece)));
-                }
-            })
-            .unwrap();
-    };
-    // As many as both sides keep: 512 KiB.
-    let pieces: Vec<Bytes> = (0..=32u8).map(|n| Bytes::from(vec![n; LARGEST])).collect();
-    let _others = pieces.clone();
-    let mut fillers = Vec::new();
-    for some in pieces[..32].chunks(8) {
-        let (client, mut server) = (link.open().unwrap(), side.accept().await);
-        give(&mut server, some);
-        fillers.push((client, server));
+    let (link, mut first, mut far_first) = side.pair().await;
+    let (mut second, far_second) = (Stream::Channel(link.open().unwrap()), side.accept().await);
+    let feed = Feed::over(&follower(&far_first));
+    assert!(feed.is_over(&follower(&far_second)));
+    assert!(feed.push(|out| out.extend(b"too early ")));
+    feed.add(&follower(&far_first));
+    assert!(feed.push(|out| out.extend(b"one ")));
+    feed.add(&follower(&far_second));
+    far_first.write_all(b"own ").await.unwrap();
+    assert!(feed.push(|out| out.extend(b"two ")));
+    assert!(follower(&far_second).give(|out| out.extend(b"mine ")));
+    feed.remove(&follower(&far_second));
+    assert!(feed.push(|out| out.extend(b"three")));
+    drop((far_first, far_second));
+    let (mut all, mut later) = (String::new(), String::new());
+    first.read_to_string(&mut all).await.unwrap();
+    second.read_to_string(&mut later).await.unwrap();
+    assert_eq!((all.as_str(), later.as_str()), ("one own two three", "two mine "));
+}
+
+#[tokio::test]
+async fn one_who_is_too_slow_for_a_feed_is_told_so_and_holds_up_nobody() {
+    let mut side = Side::start().await;
+    let (link, mut quick, far_quick) = side.pair().await;
+    let (mut slow, far_slow) = (Stream::Channel(link.open().unwrap()), side.accept().await);
+    let feed = Feed::over(&follower(&far_quick));
+    [&far_quick, &far_slow].into_iter().for_each(|far| feed.add(&follower(far)));
+    let mut piece = [0; 10_000];
+    for n in 0..120 {
+        assert!(feed.push(|out| out.extend([n; 10_000])));
+        quick.read_exact(&mut piece).await.unwrap();
+        assert_eq!(piece, [n; 10_000]);
     }
-    give(&mut far, &[pieces[0].clone(), pieces[32].clone()]);
-    let mut came = vec![0; 2 * LARGEST];
-    near.read_exact(&mut came).await.unwrap();
-    assert!(came == [&pieces[0][..], &pieces[32][..]].concat(), "not what was given");
+    assert_eq!(slow.read(&mut piece).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn what_all_who_follow_have_read_is_not_kept_and_a_feed_without_any_is_forgotten() {
+    let mut side = Side::start().await;
+    let (link, mut first, far_first) = side.pair().await;
+    let (mut second, far_second) = (Stream::Channel(link.open().unwrap()), side.accept().await);
+    let feed = Feed::over(&follower(&far_first));
+    [&far_first, &far_second].into_iter().for_each(|far| feed.add(&follower(far)));
+    assert!(feed.push(|out| out.extend(b"x")));
+    assert_eq!((first.read_u8().await.unwrap(), second.read_u8().await.unwrap()), (b'x', b'x'));
+    for stream in [&mut first, &mut second] {
+        assert!(timeout(Duration::from_millis(10), stream.read_u8()).await.is_err());
+    }
+    assert_eq!(lock(&link.0).heard.bytes(), (1, 0));
+    drop((first, second));
+    assert_eq!(lock(&link.0).heard.bytes(), (0, 0));
+    assert!(feed.push(|out| out.extend(b"nobody's")), "the link is there for others");
+}
+
+#[tokio::test]
+async fn a_link_that_takes_nothing_breaks_before_its_feeds_fill_the_memory() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = tls::connect(listener.local_addr().unwrap(), None).await.unwrap();
+    let (_held, link) = (listener.accept().await.unwrap(), Link::over(stream, Vec::new()));
+    let mut channel = Stream::Channel(link.open().unwrap());
+    let feed = Feed::over(&follower(&channel));
+    feed.add(&follower(&channel));
+    let mut pushed = 0;
+    while feed.push(|out| out.extend([0; LARGEST])) {
+        pushed += 1;
+        assert!(pushed < 5_000, "nothing bounds it");
+        tokio::task::yield_now().await;
+    }
+    assert!(lock(&link.0).out.is_empty());
+    assert_eq!(channel.read(&mut [0]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(channel.write(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// What may happen to two channels and the feed that they follow, or don't.
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    Feed(usize),
+    Own(usize, usize),
+    Read(usize, usize),
+    Follow(usize),
+    Unfollow(usize),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let (channel, length) = (|| 0..2usize, || 1..200usize);
+    prop_oneof![
+        4 => length().prop_map(Happening::Feed),
+        2 => (channel(), length()).prop_map(|(n, length)| Happening::Own(n, length)),
+        4 => (channel(), 0..500usize).prop_map(|(n, most)| Happening::Read(n, most)),
+        1 => channel().prop_map(Happening::Follow),
+        1 => channel().prop_map(Happening::Unfollow),
+    ]
+}
+
+proptest! {
+    /// As if all that comes of the feed were written to each of its followers.
+    #[test]
+    fn channels_that_follow_a_feed_behave_as_if_they_were_given_all_of_it(happenings in vec(happening(), 0..200)) {
+        let (from, mut to) = (Arc::new(Mutex::new(State::default())), State::default());
+        let followers = [1, 2].map(|id| {
+            lock(&from).add(id);
+            to.add(id);
+            Follower { id, link: Arc::clone(&from) }
+        });
+        let feed = Feed::over(&followers[0]);
+        let mut expected = [VecDeque::new(), VecDeque::new()];
+        let mut follows = [false; 2];
+        for (number, happening) in happenings.into_iter().enumerate() {
+            let bytes = |length| numbers(number, length);
+            match happening {
+                Happening::Feed(length) => {
+                    feed.push(|out| out.extend(bytes(length)));
+                    (0..2).filter(|n| follows[*n]).for_each(|n| expected[n].extend(bytes(length)));
+                }
+                Happening::Own(n, length) => {
+                    prop_assert!(followers[n].give(|out| out.extend(bytes(length))));
+                    expected[n].extend(bytes(length));
+                }
+                Happening::Read(n, most) => {
+                    let (mut buffer, id) = (vec![0; most], followers[n].id);
+                    let read = to.take(id, &mut buffer).map_or(0, Result::unwrap);
+                    prop_assert_eq!(read, most.min(expected[n].len()));
+                    prop_assert!(buffer[..read].iter().copied().eq(expected[n].drain(..read)));
+                    if let (None, Some(end)) = (expected[n].front(), to.ends.get_mut(&id)) {
+                        to.heard.sleep(id, end);
+                    }
+                }
+                Happening::Follow(n) if !follows[n] => {
+                    feed.add(&followers[n]);
+                    follows[n] = true;
+                }
+                Happening::Unfollow(n) if follows[n] => {
+                    feed.remove(&followers[n]);
+                    follows[n] = false;
+                }
+                Happening::Follow(_) | Happening::Unfollow(_) => {}
+            }
+            let sent = std::mem::take(&mut lock(&from).out);
+            let mut bytes = &sent[..];
+            while let Some(frame) = frame::read(&mut bytes).unwrap() {
+                prop_assert!(to.came(&frame, &mut Vec::new()).is_ok());
+            }
+        }
+    }
 }
 
 #[test]

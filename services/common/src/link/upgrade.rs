@@ -21,7 +21,7 @@ use super::{Channel, Link, State, driver::Driver};
 use crate::{lock, net, tls::Stream};
 
 const PATH: &str = "/channels";
-const PROTOCOL: &str = "aetherconnect-channels/2";
+const PROTOCOL: &str = "aetherconnect-channels/3";
 
 /// Makes a link of a new connection; `None` where the other side serves none: the connection is closed then.
 pub async fn connect(stream: Stream) -> anyhow::Result<Option<Link>> {

@@ -6,7 +6,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use std::{
 
 use aether_common::{
     link::{self, Link},
+    lock,
     tls::Stream,
 };
 
@@ -92,10 +93,6 @@ impl Links {
         let places = known.entry(replica).or_insert_with(|| (0..self.each).map(|_| Place::default()).collect());
         Arc::clone(places)
     }
-}
-
-fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

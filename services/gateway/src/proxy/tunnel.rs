@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use aether_common::{tls::Stream, turns::Turn};
@@ -17,6 +18,8 @@ use crate::client::{Patience, took_nothing};
 
 /// How much is passed on in one go.
 const CHUNK: usize = 64 * 1024;
+/// A write to a client costs more than what is in it: what comes so soon after one goes out with what follows it.
+const PAUSE: Duration = Duration::from_millis(5);
 
 thread_local! {
     /// Bytes on their way; nothing stays here.
@@ -45,9 +48,11 @@ pub(super) async fn tie(
     let both_ways = std::future::poll_fn(|cx| {
         turn.is_of(cx);
         // Whatever one way does, the other is looked at: only then both are waited for.
-        let there = pass(cx, &mut client, &mut replica, &mut to_replica);
-        let back = if turn.comes(Instant::now()) {
-            pass(&mut Context::from_waker(&to_turn), &mut replica, &mut client, &mut to_client)
+        let there = pass(cx, &mut client, &mut replica, &mut to_replica, || {});
+        let now = Instant::now();
+        let back = if turn.comes(now) {
+            let cx = &mut Context::from_waker(&to_turn);
+            pass(cx, &mut replica, &mut client, &mut to_client, || turn.pause(now, PAUSE))
         } else {
             Poll::Pending
         };
@@ -98,12 +103,19 @@ impl Unsent {
     }
 }
 
-/// Passes on until there is nothing to read, or no place to write.
-fn pass(cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream, unsent: &mut Unsent) -> Poll<io::Result<()>> {
+/// Passes on until there is nothing to read, or no place to write; says when there was something.
+fn pass(
+    cx: &mut Context<'_>,
+    from: &mut Stream,
+    to: &mut Stream,
+    unsent: &mut Unsent,
+    passed: impl Fn(),
+) -> Poll<io::Result<()>> {
     loop {
         ready!(unsent.poll_send(cx, to))?;
         let over = SCRATCH.with_borrow_mut(|scratch| {
             let read = ready!(from.poll_take(cx, scratch))?;
+            passed();
             let sent = if let Poll::Ready(sent) = to.poll_give(cx, &scratch[..read]) { sent? } else { 0 };
             unsent.bytes.extend_from_slice(&scratch[sent..read]);
             Poll::Ready(io::Result::Ok(read == 0))

@@ -1,5 +1,6 @@
 //! From a draft to every live socket: one queue and one task for each live room.
 
+mod live;
 mod outbox;
 pub(crate) mod queue;
 mod room;
@@ -30,7 +31,7 @@ use crate::{
     events::{self, Event},
     messages::Stored,
     metrics::Metrics,
-    model::{Draft, Message, Room, User},
+    model::{Draft, Room, User},
     store::Store,
 };
 
@@ -204,15 +205,6 @@ impl Hub {
         self.users.get(&user.id).map(|sockets| sockets.clone()).unwrap_or_default()
     }
 
-    /// Tells the sender's sockets outside of the room's live feed.
-    fn confirm(&self, message: &Message, confirmed: &Event, inside: impl Fn(SocketId) -> bool) {
-        for socket in self.sockets_of(&message.sender) {
-            if !inside(socket.id) {
-                socket.push(confirmed.clone());
-            }
-        }
-    }
-
     /// Hands a command to a room's task, which is started if need be. A full queue gives the command back.
     #[allow(clippy::result_large_err)] // the command goes back to where it came from
     fn command(self: &Arc<Self>, room: &str, command: Command) -> Result<(), Command> {
@@ -263,7 +255,8 @@ impl Hub {
             Some(handle) => handle.behind(Command::Hint { from, hint }),
             None => {
                 if let Hint::Message { message } = hint {
-                    self.confirm(&message, &events::message_confirmed(&message), |_| false);
+                    let confirmed = events::message_confirmed(&message);
+                    self.sockets_of(&message.sender).iter().for_each(|socket| socket.push(confirmed.clone()));
                 }
             }
         }

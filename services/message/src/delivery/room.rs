@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     Command, Hub, SocketId, Subscriber,
+    live::Live,
     outbox::{Appended, Outbox},
 };
 use crate::{
@@ -44,12 +45,6 @@ const RECHECK_SOON: Duration = Duration::from_millis(500);
 /// A room without sockets is forgotten after so long.
 const IDLE: Duration = Duration::from_secs(30);
 
-struct Member {
-    subscriber: Arc<Subscriber>,
-    /// The socket has everything up to this number already.
-    have: u64,
-}
-
 struct Room {
     hub: Arc<Hub>,
     id: String,
@@ -57,7 +52,10 @@ struct Room {
     state: watch::Receiver<State>,
     tail: Option<Tail>,
     feed: Feed,
-    members: HashMap<SocketId, Member>,
+    members: HashMap<SocketId, Arc<Subscriber>>,
+    live: Arc<Live>,
+    /// Members who don't follow yet: they have everything up to a number that isn't delivered yet.
+    ahead: HashMap<SocketId, u64>,
     typing: Typing,
     outbox: Outbox,
     /// Other replicas' word of messages that are in flight here, too: they wait for the acknowledgement.
@@ -106,6 +104,8 @@ impl Room {
             tail: None,
             feed: Feed::default(),
             members: HashMap::new(),
+            live: Arc::default(),
+            ahead: HashMap::new(),
             typing: Typing::default(),
             outbox: Outbox::default(),
             held: Vec::new(),
@@ -224,31 +224,41 @@ impl Room {
 
     fn deliver(&mut self, message: &Message) {
         let origin = self.origins.remove(&message.seq);
-        let (new, confirmed) = (events::new_message(message), events::message_confirmed(message));
-        for member in self.members.values().filter(|member| message.seq > member.have) {
-            self.hub.metrics.deliveries.inc();
-            member.subscriber.push(new.clone());
-            if member.subscriber.user.id == message.sender.id {
-                member.subscriber.push(confirmed.clone());
+        let (members, live) = (&self.members, &self.live);
+        self.ahead.retain(|id, have| {
+            let stays = *have >= message.seq;
+            if !stays {
+                members.get(id).inspect(|subscriber| subscriber.follow(live));
             }
+            stays
+        });
+        let new = events::new_message(message);
+        self.hub.metrics.deliveries.inc_by((self.members.len() - self.ahead.len()) as u64);
+        self.live.push(new.clone());
+        self.tell_sender(message, origin, &new, true);
+    }
+
+    /// The sender's sockets learn that a message is stored, those in the room only where it is delivered to them now.
+    /// The socket that sent it gets it even without the live feed.
+    fn tell_sender(&self, message: &Message, origin: Option<SocketId>, new: &Event, delivered: bool) {
+        let confirmed = events::message_confirmed(message);
+        for socket in self.hub.sockets_of(&message.sender) {
+            if self.members.contains_key(&socket.id) {
+                if delivered && !self.ahead.contains_key(&socket.id) {
+                    socket.push(confirmed.clone());
+                }
+                continue;
+            }
+            if Some(socket.id) == origin {
+                self.hub.metrics.deliveries.inc();
+                socket.push_ahead(&message.id, new.clone());
+            }
+            socket.push(confirmed.clone());
         }
-        self.tell_sender(message, origin, &new, &confirmed);
     }
 
     fn tell_sender_outside(&self, message: &Message, origin: Option<SocketId>) {
-        self.tell_sender(message, origin, &events::new_message(message), &events::message_confirmed(message));
-    }
-
-    /// The socket that sent a message gets it even without a live feed; the sender's others only learn that it is
-    /// stored.
-    fn tell_sender(&self, message: &Message, origin: Option<SocketId>, new: &Event, confirmed: &Event) {
-        let sockets = self.hub.sockets_of(&message.sender);
-        let outside = origin.filter(|id| !self.members.contains_key(id));
-        if let Some(socket) = sockets.iter().find(|socket| Some(socket.id) == outside) {
-            self.hub.metrics.deliveries.inc();
-            socket.push_ahead(&message.id, new.clone());
-        }
-        self.hub.confirm(message, confirmed, |id| self.members.contains_key(&id));
+        self.tell_sender(message, origin, &events::new_message(message), false);
     }
 
     /// Reads what hints didn't bring, a page at a time.
@@ -333,12 +343,12 @@ impl Room {
     }
 
     fn is_here(&self, user: &User) -> bool {
-        self.members.values().any(|member| member.subscriber.user.id == user.id)
+        self.members.values().any(|subscriber| subscriber.user.id == user.id)
     }
 
     fn tell_others(&self, user: &User, event: &Event) {
-        for member in self.members.values().filter(|member| member.subscriber.user.id != user.id) {
-            member.subscriber.push(event.clone());
+        for subscriber in self.members.values().filter(|subscriber| subscriber.user.id != user.id) {
+            subscriber.push(event.clone());
         }
     }
 

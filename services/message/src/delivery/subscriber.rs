@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::queue::{Queue, WAITING};
+use super::{
+    live::Live,
+    queue::{Queue, WAITING},
+};
 use crate::{events::Event, model::User};
 
 /// Tells the sockets of this replica apart.
@@ -32,6 +35,16 @@ impl Subscriber {
     /// Queues an event; without a place for it the socket is cut off.
     pub(crate) fn push(&self, event: Event) {
         self.queue.push(event);
+    }
+
+    /// Queues what is pushed into a live feed from now on.
+    pub(super) fn follow(&self, live: &Arc<Live>) {
+        self.queue.follow(live);
+    }
+
+    /// Queues no more of a live feed.
+    pub(super) fn unfollow(&self, live: &Arc<Live>) {
+        self.queue.unfollow(live);
     }
 
     /// Queues a message of the socket's own that it gets outside of the room's live feed.

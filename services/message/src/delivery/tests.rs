@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{queue::Queue, *};
 use crate::{
     messages,
-    model::{ClientId, Listed, Member, Membership, Page, Role, Tail},
+    model::{ClientId, Listed, Member, Membership, Message, Page, Role, Tail},
     rooms::Rooms,
     store::{
         Place, RoomsOf, Schema,
@@ -386,7 +386,7 @@ async fn a_socket_far_behind_is_told_to_read_first() {
 #[tokio::test]
 async fn a_slow_socket_is_cut_off_and_gets_nothing_after_its_gap() {
     let replicas = Replicas::new().await;
-    let (ada, mut bob) = (replicas.socket(0, "1"), replicas.socket(0, "2"));
+    let (ada, bob) = (replicas.socket(0, "1"), replicas.socket(0, "2"));
     bob.enter(None).await;
     for batch in 0..12 {
         let sent: Vec<_> = (0..100).map(|n| ada.send(&format!("{batch} {n}"), None)).collect();
@@ -400,8 +400,7 @@ async fn a_slow_socket_is_cut_off_and_gets_nothing_after_its_gap() {
         }
     };
     timeout(Duration::from_secs(1), overflow).await.unwrap();
-    assert_eq!(bob.messages(queue::WAITING).await, (1..=queue::WAITING as u64).collect::<Vec<_>>());
-    assert!(bob.quiet());
+    assert!(bob.take().is_none());
 }
 
 #[tokio::test]

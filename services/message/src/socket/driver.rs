@@ -21,10 +21,10 @@ use super::{
     frame::{self, Frame},
     packet::{Nonsense, Packet},
     session::{self, Ending, Session},
-    websocket::{Ended, WebSocket},
+    websocket::{Ended, PAUSE, WebSocket},
 };
 use crate::{
-    delivery::Subscriber,
+    delivery::{Subscriber, queue::Straight},
     events::{self, Event},
     model::User,
 };
@@ -206,23 +206,23 @@ impl Driver {
                     self.todo_bytes += text.len();
                     self.packet(packet, now);
                 }
-                Err(Nonsense) => {
-                    websocket.close(cx, NORMAL);
-                    self.gone = true;
-                }
+                Err(Nonsense) => self.hang_up(cx, NORMAL),
             },
             Ok(Frame::Binary) => {} // an event that wanted it has been refused
             Ok(Frame::Ping(data)) => self.gone = websocket.send(|out| frame::pong(out, &data)).is_err(),
-            Ok(Frame::Close) => {
-                websocket.close(cx, NORMAL);
-                self.gone = true;
-            }
+            Ok(Frame::Close) => self.hang_up(cx, NORMAL),
             Err(Ended::Gone) => self.gone = true,
-            Err(Ended::Violation(violation)) => {
-                websocket.close(cx, violation.code());
-                self.gone = true;
-            }
+            Err(Ended::Violation(violation)) => self.hang_up(cx, violation.code()),
         }
+    }
+
+    fn hang_up(&mut self, cx: &mut Context<'_>, code: u16) {
+        // Nothing comes after a close.
+        self.session.queue.close();
+        if let Some(websocket) = &mut self.websocket {
+            websocket.close(cx, code);
+        }
+        self.gone = true;
     }
 
     fn packet(&mut self, packet: Packet, now: Instant) {
@@ -316,20 +316,30 @@ impl Driver {
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Some(websocket) = &mut self.websocket else { return };
         let queue = &self.session.queue;
-        while let Poll::Ready(flushed) = websocket.poll_flush(cx) {
+        loop {
+            if websocket.has_unsent() {
+                queue.hold();
+            }
+            let Poll::Ready(flushed) = websocket.poll_flush(cx) else { return };
             if flushed.is_err() {
                 self.gone = true;
                 return;
             }
-            // One that can't be waited for has events.
-            if queue.wait(&self.to_turn) || queue.len() == 0 {
+            if queue.wait(&self.to_turn) {
+                if let Some(channel) = websocket.channel() {
+                    queue.go_straight(Straight { channel, write: frame::text });
+                }
+                return;
+            }
+            // One that can't be waited for has events, or has ended.
+            if queue.len() == 0 {
                 return;
             }
             if !self.turn.comes(now) {
                 return;
             }
             self.gone = websocket.send_events(queue).is_err();
-            self.turn.pause(now, websocket.pause());
+            self.turn.pause(now, PAUSE);
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aether_common::tls::Stream;
+use aether_common::{link::Follower, tls::Stream};
 use tokio::{
     io::AsyncWrite as _,
     time::{Duration, Instant},
@@ -19,9 +19,7 @@ use crate::delivery::queue::Queue;
 /// How much is read or written in one go.
 const CHUNK: usize = 64 * 1024;
 /// System calls are most of what a delivery costs, so what is ready so soon after a write goes out with what follows it.
-const PAUSE: Duration = Duration::from_millis(5);
-/// A gateway's write to a client follows each write to its channel, and both cost.
-const CHANNELS_PAUSE: Duration = Duration::from_millis(8);
+pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 thread_local! {
     /// Bytes on their way in or out; nothing stays here.
@@ -77,7 +75,8 @@ impl WebSocket {
     /// Sends what `fill` writes, after what is on its way. The rest of what the connection doesn't take at once is sent
     /// by [`WebSocket::poll_flush`].
     pub(super) fn send(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        if self.sent < self.unsent.len() {
+        // Others write to a channel, too: what it takes only a part of keeps them back first, see `has_unsent`.
+        if self.has_unsent() || matches!(self.stream, Stream::Channel(_)) {
             fill(&mut self.unsent);
             // A client that wants answers and doesn't take them.
             let too_much = self.unsent.len() > 2 * CHUNK;
@@ -96,38 +95,28 @@ impl WebSocket {
 
     /// Sends the events that wait, as [`WebSocket::send`] does, at most a chunk of them.
     pub(super) fn send_events(&mut self, queue: &Queue) -> io::Result<()> {
-        match &mut self.stream {
-            Stream::Channel(channel) if self.sent == self.unsent.len() => {
-                let (unsent, mut chunk) = (&mut self.unsent, 0);
-                channel.try_give_pieces(|pieces| {
-                    queue.take(|event| {
-                        let goes = unsent.len() == self.sent && chunk < CHUNK;
-                        if goes && !pieces.put(event.bytes(), |out| frame::text(out, event.bytes())) {
-                            frame::text(unsent, event.bytes());
-                        }
-                        chunk += event.bytes().len();
-                        goes
-                    });
-                })
-            }
-            _ => self.send(|out| {
-                queue.take(|event| {
-                    let goes = out.len() < CHUNK - super::LARGEST_EVENT;
-                    if goes {
-                        frame::text(out, event.bytes());
-                    }
-                    goes
-                });
-            }),
+        self.send(|out| {
+            queue.take(|event| {
+                let goes = out.len() < CHUNK - super::LARGEST_EVENT;
+                if goes {
+                    frame::text(out, event.bytes());
+                }
+                goes
+            });
+        })
+    }
+
+    /// The channel of a gateway's link that it goes over, if it does.
+    pub(super) fn channel(&self) -> Option<Follower> {
+        match &self.stream {
+            Stream::Channel(channel) => Some(channel.follower()),
+            Stream::Plain(_) | Stream::Tls(_) => None,
         }
     }
 
-    /// How long to wait after a write for what goes out with the next one.
-    pub(super) fn pause(&self) -> Duration {
-        match &self.stream {
-            Stream::Plain(_) | Stream::Tls(_) => PAUSE,
-            Stream::Channel(_) => CHANNELS_PAUSE,
-        }
+    /// Whether a part of what was sent isn't on its way yet.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.sent < self.unsent.len()
     }
 
     /// Sends what is left of a chunk.

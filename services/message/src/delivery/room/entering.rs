@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use aether_common::Error;
 use tokio::time::Instant;
 
-use super::{Member, PAGE, POLL, RECHECK, RECHECK_SOON, Room};
+use super::{PAGE, POLL, RECHECK, RECHECK_SOON, Room};
 use crate::{
     delivery::{Entered, Entering, Greeting, Subscriber},
     events,
@@ -74,7 +74,14 @@ impl Room {
             push_missed(subscriber, message);
         }
         let first = !again && !self.is_here(&subscriber.user);
-        self.members.insert(subscriber.id, Member { subscriber: Arc::clone(subscriber), have: up_to });
+        self.members.insert(subscriber.id, Arc::clone(subscriber));
+        if up_to > delivered {
+            subscriber.unfollow(&self.live);
+            self.ahead.insert(subscriber.id, up_to);
+        } else {
+            self.ahead.remove(&subscriber.id);
+            subscriber.follow(&self.live);
+        }
         if first {
             self.tell_presence(&subscriber.user, true);
         }
@@ -85,7 +92,7 @@ impl Room {
     /// Who else is in the room here, in no order.
     fn others(&self, user: &User) -> Vec<User> {
         let mut told = HashSet::from([&user.id]);
-        let users = self.members.values().map(|member| &member.subscriber.user);
+        let users = self.members.values().map(|subscriber| &subscriber.user);
         users.filter(|user| told.insert(&user.id)).take(MOST_OTHERS).cloned().collect()
     }
 
@@ -93,7 +100,10 @@ impl Room {
         let user = &subscriber.user;
         let typing = self.typing.stop(&user.id, &Source::Socket(subscriber.id));
         self.tell_typing(typing);
-        if self.members.remove(&subscriber.id).is_some() && !self.is_here(user) {
+        let Some(member) = self.members.remove(&subscriber.id) else { return };
+        self.ahead.remove(&subscriber.id);
+        member.unfollow(&self.live);
+        if !self.is_here(user) {
             self.tell_presence(user, false);
         }
     }
@@ -105,14 +115,14 @@ impl Room {
     /// Users whose memberships have ended lose the live feed; sockets that have gone are forgotten.
     pub(super) async fn recheck(&mut self) {
         self.recheck_at = Instant::now() + RECHECK;
-        let gone = self.members.values().filter(|m| m.subscriber.gone()).map(|m| Arc::clone(&m.subscriber));
+        let gone = self.members.values().filter(|subscriber| subscriber.gone()).cloned();
         for subscriber in gone.collect::<Vec<_>>() {
             self.leave(&subscriber);
         }
         if self.members.is_empty() {
             return;
         }
-        let users = self.members.values().map(|m| m.subscriber.user.id.clone()).collect();
+        let users = self.members.values().map(|subscriber| subscriber.user.id.clone()).collect();
         match self.hub.store.members_among(&self.id, users).await {
             Ok(members) => self.evict(|user| !members.contains(&user.id)),
             Err(error) => error.log(),
@@ -120,7 +130,7 @@ impl Room {
     }
 
     pub(super) fn evict(&mut self, out: impl Fn(&User) -> bool) {
-        let evicted = self.members.values().filter(|m| out(&m.subscriber.user)).map(|m| Arc::clone(&m.subscriber));
+        let evicted = self.members.values().filter(|subscriber| out(&subscriber.user)).cloned();
         for subscriber in evicted.collect::<Vec<_>>() {
             subscriber.push(events::left_room(&self.id));
             self.leave(&subscriber);
