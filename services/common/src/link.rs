@@ -149,12 +149,12 @@ impl State {
         self.ends.insert(id, End { credit: WINDOW, ..End::default() });
     }
 
-    /// Puts into a channel what can go now: 0 is nothing.
-    fn give(&mut self, id: u32, bytes: &[u8]) -> io::Result<usize> {
+    /// Puts into a channel what can go now, of what must stay together all or nothing: 0 is nothing.
+    fn give(&mut self, id: u32, bytes: &[u8], together: bool) -> io::Result<usize> {
         let Some(end) = self.ends.get_mut(&id).filter(|end| !self.broken && !end.gone) else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
-        if self.out.len() >= MOST_UNSENT {
+        if self.out.len() >= MOST_UNSENT || (together && bytes.len() > end.credit) {
             return Ok(0);
         }
         let taken = bytes.len().min(end.credit);
@@ -168,6 +168,9 @@ impl State {
         let end = self.ends.get_mut(&id)?;
         if buffer.is_empty() {
             return Some(Ok(0));
+        }
+        if end.lost {
+            return Some(Err(io::ErrorKind::TimedOut.into()));
         }
         let mut taken = 0;
         while let Some((first, own)) = end.inbox.front_mut() {
@@ -247,9 +250,18 @@ impl Channel {
 
     /// Writes what the other side has place for.
     pub(crate) fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(cx, bytes, false)
+    }
+
+    /// Writes all of a few KiB, between which nothing of a feed may come.
+    pub fn poll_give_together(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(cx, bytes, true)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, bytes: &[u8], together: bool) -> Poll<io::Result<usize>> {
         let (given, driver) = {
             let mut state = lock(&self.state);
-            let given = state.give(self.id, bytes)?;
+            let given = state.give(self.id, bytes, together)?;
             if given == 0 && !bytes.is_empty() {
                 let crowded = state.out.len() >= MOST_UNSENT;
                 match state.ends.get_mut(&self.id) {
@@ -264,11 +276,11 @@ impl Channel {
         Poll::Ready(Ok(given))
     }
 
-    /// Writes what can be written without waiting, and without being woken later.
-    pub(crate) fn try_give(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Writes all if that can be done without waiting, else nothing, and without being woken later.
+    pub fn try_give_together(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (given, driver) = {
             let mut state = lock(&self.state);
-            (state.give(self.id, bytes)?, state.driver())
+            (state.give(self.id, bytes, true)?, state.driver())
         };
         wake(driver);
         Ok(given)

@@ -8,6 +8,7 @@ mod config;
 mod delivery;
 mod events;
 mod feed;
+mod frame;
 mod grpc;
 pub mod import;
 mod limit;

@@ -79,6 +79,8 @@ impl Driver {
                             frame::write(&mut state.out, channel, Kind::Gone, &[]);
                         }
                     }
+                    // Only the side that accepts channels has feeds.
+                    Ok(Some(frame)) if self.accepted.is_some() && frame.kind.is_of_feeds() => break true,
                     Ok(Some(frame)) => match state.came(&frame, &mut wakers) {
                         Ok(()) => {}
                         Err(Nonsense) => break true,
@@ -226,7 +228,9 @@ impl End {
         if self.ended || self.waiting + self.untold > WINDOW {
             return Err(Nonsense);
         }
-        self.inbox.push_back((bytes, true));
+        if !self.lost {
+            self.inbox.push_back((bytes, true));
+        }
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use crate::lock;
 /// More bytes than this aren't kept: a channel that is further behind has lost something, and breaks.
 const MOST_KEPT: usize = 1024 * 1024;
 /// A connection that takes nothing breaks when so much waits for it.
-const MOST_UNSENT: usize = 8 * 1024 * 1024;
+const MOST_WAITING: usize = 8 * 1024 * 1024;
 
 /// A feed of this side, over one link.
 pub struct Feed {
@@ -56,7 +56,7 @@ impl Feed {
         let (goes, wakers) = {
             let mut state = lock(&self.link);
             let fits = !state.broken && frame::fill(&mut state.out, self.number, Kind::Feed, usize::MAX, write).is_some();
-            if fits && state.out.len() <= MOST_UNSENT {
+            if fits && state.out.len() <= MOST_WAITING {
                 (true, state.driver().into_iter().collect())
             } else {
                 (false, state.break_off())
@@ -213,16 +213,21 @@ impl Heard {
     pub(super) fn catch_up(&self, end: &mut End) {
         for place in &mut end.places {
             let Some(kept) = self.0.get(&place.feed) else { continue };
-            match kept.from(place.next) {
-                Some(pieces) => pieces.for_each(|piece| {
-                    end.fed += piece.len();
-                    end.inbox.push_back((piece.clone(), false));
-                }),
-                None => end.lost = true,
+            let Some(pieces) = kept.from(place.next).filter(|_| !end.lost) else {
+                end.lost = true;
+                break;
+            };
+            for piece in pieces {
+                end.fed += piece.len();
+                end.inbox.push_back((piece.clone(), false));
             }
             place.next = kept.end();
         }
         end.lost |= end.fed > MOST_KEPT;
+        if end.lost {
+            // Nothing comes after a gap.
+            (end.inbox, end.fed) = (VecDeque::new(), 0);
+        }
     }
 
     /// Reads what fits into the buffer, and tells how much that was.

@@ -25,6 +25,12 @@ pub(super) enum Kind {
     Unfollow,
 }
 
+impl Kind {
+    pub(super) fn is_of_feeds(self) -> bool {
+        matches!(self, Self::Feed | Self::Follow | Self::Unfollow)
+    }
+}
+
 const KINDS: [Kind; 8] =
     [Kind::Open, Kind::Data, Kind::End, Kind::Gone, Kind::Credit, Kind::Feed, Kind::Follow, Kind::Unfollow];
 

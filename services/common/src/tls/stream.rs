@@ -51,13 +51,13 @@ impl Stream {
         }
     }
 
-    /// Writes what can be written without waiting, and without being woken later.
+    /// Writes what can be written without waiting, and without being woken later; to a channel all or nothing.
     pub fn try_give(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(stream) => unless_to_wait(stream.try_write(bytes)).unwrap_or(Ok(0)),
             // Can't be tried without one to wake.
             Self::Tls(_) => Ok(0),
-            Self::Channel(channel) => channel.try_give(bytes),
+            Self::Channel(channel) => channel.try_give_together(bytes),
         }
     }
 }

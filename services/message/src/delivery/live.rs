@@ -6,12 +6,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock, Weak},
 };
 
-use aether_common::{link::Feed, lock};
+use aether_common::{
+    link::{Feed, Follower},
+    lock,
+};
 
-use super::queue::{Queue, Straight, WAITING};
-use crate::events::Event;
+use super::queue::{Queue, WAITING};
+use crate::{events::Event, frame};
 
-/// See the module.
+/// See the module. Only the room's task pushes, lets queues follow and ends that.
 #[derive(Default)]
 pub(crate) struct Live {
     /// Whoever adds or drops events holds `followers`, too.
@@ -39,7 +42,6 @@ struct Followers {
 
 struct Relay {
     feed: Feed,
-    write: fn(&mut Vec<u8>, &[u8]),
     followers: usize,
 }
 
@@ -60,8 +62,8 @@ impl Events {
 }
 
 impl Followers {
-    fn relay(&self, to: &Straight) -> Option<usize> {
-        self.relays.iter().position(|relay| relay.feed.is_over(&to.channel))
+    fn relay(&self, to: &Follower) -> Option<usize> {
+        self.relays.iter().position(|relay| relay.feed.is_over(to))
     }
 }
 
@@ -70,7 +72,7 @@ impl Live {
     pub(super) fn push(&self, event: Event) {
         let woken = {
             let mut followers = lock(&self.followers);
-            followers.relays.retain(|relay| relay.feed.push(|out| (relay.write)(out, event.bytes())));
+            followers.relays.retain(|relay| relay.feed.push(|out| frame::text(out, event.bytes())));
             if followers.count > 0 {
                 let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
                 events.kept.push_back(event);
@@ -87,7 +89,8 @@ impl Live {
 
     /// The place of the next event, from which on one more follows.
     pub(super) fn join(&self) -> u64 {
-        lock(&self.followers).count += 1;
+        let mut followers = lock(&self.followers);
+        followers.count += 1;
         self.read(Events::end)
     }
 
@@ -101,18 +104,18 @@ impl Live {
 
     /// A queue that has taken everything up to `next` gets what comes by its channel's link from now on; `false` if
     /// there is something to take.
-    pub(super) fn hand_over(&self, queue: &Arc<Queue>, next: u64, to: &Straight) -> bool {
+    pub(super) fn hand_over(&self, queue: &Arc<Queue>, next: u64, to: &Follower) -> bool {
         {
             let mut followers = lock(&self.followers);
             if next < self.read(Events::end) {
                 return false;
             }
             let at = followers.relay(to).unwrap_or_else(|| {
-                followers.relays.push(Relay { feed: Feed::over(&to.channel), write: to.write, followers: 0 });
+                followers.relays.push(Relay { feed: Feed::over(to), followers: 0 });
                 followers.relays.len() - 1
             });
             let relay = &mut followers.relays[at];
-            relay.feed.add(&to.channel);
+            relay.feed.add(to);
             relay.followers += 1;
         }
         self.part(queue);
@@ -120,12 +123,12 @@ impl Live {
     }
 
     /// One gets nothing more by its channel's link.
-    pub(super) fn part_from(&self, to: &Straight) {
+    pub(super) fn part_from(&self, to: &Follower) {
         let mut followers = lock(&self.followers);
         // That of a link that broke is forgotten already.
         let Some(at) = followers.relay(to) else { return };
         let relay = &mut followers.relays[at];
-        relay.feed.remove(&to.channel);
+        relay.feed.remove(to);
         relay.followers -= 1;
         if relay.followers == 0 {
             followers.relays.swap_remove(at);

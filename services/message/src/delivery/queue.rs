@@ -9,7 +9,7 @@ use std::{
 use aether_common::{link::Follower, lock};
 
 use super::live::{Got, Live};
-use crate::events::Event;
+use crate::{events::Event, frame};
 
 /// How many events may wait for a client. One that is slower is cut off and catches up when it comes back: nothing
 /// is left out in silence.
@@ -25,21 +25,14 @@ struct State {
     /// What comes before anything newer of the live feeds.
     events: VecDeque<Event>,
     follows: Vec<Follow>,
-    /// If the client comes through a gateway that knows feeds.
-    by_link: Option<Straight>,
+    /// The channel to the client, if it comes by a gateway's link.
+    channel: Option<Follower>,
     /// Nothing waits, here or on the way to that channel: events are given to it as they come.
     straight: bool,
     /// Who waits for the next event, or for the end.
     taker: Option<Waker>,
     overflowed: bool,
     closed: bool,
-}
-
-/// A client's channel, and how an event is written to it.
-#[derive(Clone)]
-pub(crate) struct Straight {
-    pub(crate) channel: Follower,
-    pub(crate) write: fn(&mut Vec<u8>, &[u8]),
 }
 
 /// A live feed.
@@ -75,21 +68,24 @@ impl State {
             self.overflowed |= got == Got::Lost;
         }
         self.overflowed |= self.events.len() > WAITING;
+        if self.overflowed {
+            self.end_feeds();
+        }
     }
 
     /// Gives an event to the client's channel, if nothing is before it and it can go at once.
     fn give(&mut self, event: &Event) -> bool {
-        let to = self.by_link.as_ref().filter(|_| self.straight);
-        self.straight = to.is_some_and(|to| to.channel.give(|out| (to.write)(out, event.bytes())));
+        let channel = self.channel.as_ref().filter(|_| self.straight);
+        self.straight = channel.is_some_and(|channel| channel.give(|out| frame::text(out, event.bytes())));
         self.straight
     }
 
     /// Nothing more comes over the client's link: there would be a gap, or it would come after the end.
     fn end_feeds(&mut self) {
         self.straight = false;
-        let Some(by_link) = &self.by_link else { return };
+        let Some(channel) = &self.channel else { return };
         for follow in self.follows.iter_mut().filter(|follow| follow.way == Way::Link) {
-            follow.live.part_from(by_link);
+            follow.live.part_from(channel);
             follow.way = Way::Over;
         }
     }
@@ -124,8 +120,6 @@ impl Queue {
                 state.events.push_back(event);
             } else {
                 state.overflowed = true;
-            }
-            if state.overflowed {
                 state.end_feeds();
             }
             state.taker.take()
@@ -137,11 +131,18 @@ impl Queue {
     pub(super) fn follow(&self, live: &Arc<Live>) {
         let taker = {
             let mut state = self.state();
-            if state.follows.iter().any(|follow| Arc::ptr_eq(&follow.live, live)) {
-                return;
+            let State { follows, channel, straight, .. } = &mut *state;
+            let known = follows.iter_mut().find(|follow| Arc::ptr_eq(&follow.live, live));
+            let new = |live: &Live| Way::Queue { next: live.join(), asleep: false };
+            match (known, channel) {
+                // What waits here comes first.
+                (Some(follow), Some(channel)) if follow.way == Way::Link && !*straight => {
+                    live.part_from(channel);
+                    follow.way = new(live);
+                }
+                (Some(_), _) => return,
+                (None, _) => follows.push(Follow { live: Arc::clone(live), way: new(live) }),
             }
-            let way = Way::Queue { next: live.join(), asleep: false };
-            state.follows.push(Follow { live: Arc::clone(live), way });
             // What comes from the feed first goes by this queue.
             state.straight = false;
             state.taker.take()
@@ -152,16 +153,21 @@ impl Queue {
 
     /// What is pushed into a live feed from now on isn't queued any more.
     pub(super) fn unfollow(self: &Arc<Self>, live: &Arc<Live>) {
-        let mut state = self.state();
-        let Some(place) = state.follows.iter().position(|follow| Arc::ptr_eq(&follow.live, live)) else { return };
-        if !state.is_over() {
-            state.catch_up();
-        }
-        match (state.follows.swap_remove(place).way, &state.by_link) {
-            (Way::Queue { .. }, _) => live.part(self),
-            (Way::Link, Some(by_link)) => live.part_from(by_link),
-            (Way::Link, None) | (Way::Over, _) => {}
-        }
+        let taker = {
+            let mut state = self.state();
+            let Some(place) = state.follows.iter().position(|follow| Arc::ptr_eq(&follow.live, live)) else { return };
+            if !state.is_over() {
+                state.catch_up();
+            }
+            match (state.follows.swap_remove(place).way, &state.channel) {
+                (Way::Queue { .. }, _) => live.part(self),
+                (Way::Link, Some(channel)) => live.part_from(channel),
+                (Way::Link, None) | (Way::Over, _) => {}
+            }
+            state.taker.take()
+        };
+        // It may have overflowed by what it took over.
+        taker.inspect(Waker::wake_by_ref);
     }
 
     /// A live feed has an event after which this queue asked.
@@ -229,16 +235,16 @@ impl Queue {
 
     /// To be called when [`Queue::wait`] was `true` and nothing is on its way to the client: what comes for it goes
     /// straight to its channel from now on, and what comes for all over the channel's link.
-    pub(crate) fn go_straight(self: &Arc<Self>, to: Straight) {
+    pub(crate) fn go_straight(self: &Arc<Self>, channel: Follower) {
         let mut state = self.state();
         let state = &mut *state;
         if state.straight || state.is_over() || !state.events.is_empty() {
             return;
         }
-        let to = &*state.by_link.get_or_insert(to);
+        let channel = &*state.channel.get_or_insert(channel);
         for follow in &mut state.follows {
             let Way::Queue { next, .. } = follow.way else { continue };
-            if !follow.live.hand_over(self, next, to) {
+            if !follow.live.hand_over(self, next, channel) {
                 return; // and is woken by what has come
             }
             follow.way = Way::Link;

@@ -1,15 +1,20 @@
 //! Delivery over a real store, without sockets: replicas are hubs that share the store.
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::HashSet, sync::Mutex, time::Duration};
+use std::{collections::HashSet, sync::Mutex, task::Waker, time::Duration};
 
+use aether_common::{
+    link::{self, Acceptor, Link},
+    tls::{self, Stream},
+};
 use async_trait::async_trait;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
-use tokio::{sync::watch, time::timeout};
+use tokio::{io::AsyncReadExt as _, sync::watch, time::timeout};
 
-use super::{queue::Queue, *};
+use super::{live::Live, queue::Queue, *};
 use crate::{
-    messages,
+    frame, messages,
     model::{ClientId, Listed, Member, Membership, Message, Page, Role, Tail},
     rooms::Rooms,
     store::{
@@ -540,5 +545,109 @@ async fn a_lost_word_of_an_ended_membership_is_made_up_for_in_every_state() {
         replicas.fresh.store.leave(&replicas.room.id, "2").await.unwrap();
         bob.enter(None).await;
         assert_eq!(bob.next("roomId").await.0, "left_room");
+    }
+}
+
+/// A gateway's link to this side, with a channel for each of two clients, and both ends of each.
+async fn channels() -> (Link, [(Stream, Stream); 2]) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (acceptor, mut accepted) = Acceptor::new(CancellationToken::new());
+    let routes = acceptor.routes();
+    tokio::spawn(async move { axum::serve(tls::Listener::new(listener, None), routes).await });
+    let link = link::connect(tls::connect(address, None).await.unwrap()).await.unwrap().unwrap();
+    let mut pairs = Vec::new();
+    for _ in 0..2 {
+        let near = Stream::Channel(link.open().unwrap());
+        pairs.push((near, Stream::Channel(accepted.recv().await.unwrap())));
+    }
+    (link, pairs.try_into().ok().unwrap())
+}
+
+/// Writes what waits as a session's task does, and lets the rest go straight.
+fn write(queue: &Arc<Queue>, end: &mut Stream) {
+    let Stream::Channel(channel) = end else { panic!("no channel") };
+    if !queue.wait(Waker::noop()) {
+        let mut frames = Vec::new();
+        queue.take(|event| {
+            frame::text(&mut frames, event.bytes());
+            true
+        });
+        assert_eq!(channel.try_give_together(&frames).unwrap(), frames.len());
+    }
+    if queue.wait(Waker::noop()) {
+        queue.go_straight(channel.follower());
+    }
+}
+
+#[tokio::test]
+async fn over_a_link_a_clients_own_events_and_a_rooms_come_once_and_in_order() {
+    for seed in 0..40 {
+        let (mut random, room) = (StdRng::seed_from_u64(seed), Arc::<Live>::default());
+        let (_link, clients) = channels().await;
+        let mut clients = clients.map(|ends| (Arc::<Queue>::default(), ends, Vec::new(), false));
+        for number in 0..300_u64 {
+            let (queue, ends, expected, follows) = &mut clients[random.random_range(0..2)];
+            match random.random_range(0..8) {
+                0 | 1 => {
+                    room.push(Event::named("room", &number));
+                    for (_, _, expected, _) in clients.iter_mut().filter(|(.., follows)| *follows) {
+                        expected.push(("room", number));
+                    }
+                }
+                2 | 3 => {
+                    queue.push(Event::named("own", &number));
+                    expected.push(("own", number));
+                }
+                4 => {
+                    // As a room lets a socket in, be it for the first time or again.
+                    queue.push(Event::named("own", &number));
+                    queue.follow(&room);
+                    expected.extend([("own", number), ("entered", number)]);
+                    *follows = true;
+                }
+                5 if random.random_bool(0.3) => {
+                    queue.unfollow(&room);
+                    *follows = false;
+                }
+                6 if random.random_bool(0.3) => queue.hold(),
+                _ => write(queue, &mut ends.1),
+            }
+        }
+        for (queue, (_, far), ..) in &mut clients {
+            write(queue, far);
+            queue.close();
+        }
+        room.push(Event::named("room", &"too late"));
+        for (_, (mut near, far), expected, _) in clients {
+            drop(far);
+            let mut bytes = Vec::new();
+            near.read_to_end(&mut bytes).await.unwrap();
+            let mut came = Vec::new();
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let (frame, others) = rest.split_at(frame::length(rest));
+                let text = std::str::from_utf8(&frame[frame.iter().position(|byte| *byte == b'4').unwrap() + 2..]);
+                let (name, number): (String, u64) = serde_json::from_str(text.unwrap()).unwrap();
+                came.push((if name == "own" { "own" } else { "room" }, number));
+                rest = others;
+            }
+            let of = |name| move |event: &&(&'static str, u64)| event.0 == name;
+            for name in ["own", "room"] {
+                let expected: Vec<_> = expected.iter().filter(of(name)).collect();
+                assert_eq!(came.iter().filter(of(name)).collect::<Vec<_>>(), expected, "seed {seed}");
+            }
+            // What is a client's own may come later than the room's, while it isn't straight, but for two things: it
+            // doesn't overtake the room's, and what comes with the entrance comes before what follows that.
+            let at = |event: &(&str, u64)| came.iter().position(|other| other == event).unwrap();
+            for (place, event) in expected.iter().enumerate().filter(|(_, event)| event.0 == "own") {
+                let before = expected[..place].iter().filter(of("room"));
+                before.for_each(|room| assert!(at(room) < at(event), "seed {seed}: {event:?} overtook {room:?}"));
+                if expected.get(place + 1) == Some(&("entered", event.1)) {
+                    let after = expected[place..].iter().filter(of("room"));
+                    after.for_each(|room| assert!(at(room) > at(event), "seed {seed}: {room:?} overtook {event:?}"));
+                }
+            }
+        }
     }
 }

@@ -18,14 +18,14 @@ use tokio::{
 use super::{
     LARGEST_PACKET, PING_INTERVAL, PING_TIMEOUT, Sockets,
     calls::Caller,
-    frame::{self, Frame},
     packet::{Nonsense, Packet},
     session::{self, Ending, Session},
     websocket::{Ended, PAUSE, WebSocket},
 };
 use crate::{
-    delivery::{Subscriber, queue::Straight},
+    delivery::Subscriber,
     events::{self, Event},
+    frame::{self, Frame},
     model::User,
 };
 
@@ -326,9 +326,7 @@ impl Driver {
                 return;
             }
             if queue.wait(&self.to_turn) {
-                if let Some(channel) = websocket.channel() {
-                    queue.go_straight(Straight { channel, write: frame::text });
-                }
+                websocket.channel().into_iter().for_each(|channel| queue.go_straight(channel));
                 return;
             }
             // One that can't be waited for has events, or has ended.

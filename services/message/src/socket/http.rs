@@ -17,11 +17,11 @@ use tokio::sync::mpsc;
 
 use super::{
     LARGEST_PACKET, Sockets, driver,
-    frame::{self, Frame},
     packet::{Packet, SEPARATOR},
     session::{Ending, Session},
     websocket::WebSocket,
 };
+use crate::frame::{self, Frame};
 
 /// How long the body of a request may take.
 const BODY: Duration = Duration::from_secs(10);

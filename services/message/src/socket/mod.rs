@@ -6,7 +6,6 @@
 
 mod calls;
 mod driver;
-mod frame;
 mod http;
 mod packet;
 mod session;
@@ -38,7 +37,7 @@ use self::session::{Ending, Session};
 use crate::{delivery::Hub, limit::RateLimit, metrics::Metrics, rooms::Rooms, store::Store};
 
 /// Far above the longest message, far below what would hurt: what a client may send in one packet or request, in bytes.
-const LARGEST_PACKET: usize = 64 * 1024;
+const LARGEST_PACKET: usize = crate::frame::LARGEST;
 /// More than any event to a client has, in bytes.
 const LARGEST_EVENT: usize = 16 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(25);

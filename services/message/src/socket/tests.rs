@@ -15,9 +15,9 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     LARGEST_PACKET,
-    frame::{self, Decoder, Frame, Violation},
     packet::{Call, Packet, SEPARATOR},
 };
+use crate::frame::{self, Decoder, Frame, Violation};
 
 /// What `socket.io-parser` 4 writes: type, attachments, namespace, acknowledgement, JSON.
 fn written(kind: u8, attachments: Option<u8>, namespace: &str, number: Option<u64>, data: Option<&Value>) -> String {

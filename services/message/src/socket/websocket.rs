@@ -13,8 +13,10 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::frame::{self, Decoder, Frame, Violation};
-use crate::delivery::queue::Queue;
+use crate::{
+    delivery::queue::Queue,
+    frame::{self, Decoder, Frame, Violation},
+};
 
 /// How much is read or written in one go.
 const CHUNK: usize = 64 * 1024;
@@ -75,8 +77,7 @@ impl WebSocket {
     /// Sends what `fill` writes, after what is on its way. The rest of what the connection doesn't take at once is sent
     /// by [`WebSocket::poll_flush`].
     pub(super) fn send(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
-        // Others write to a channel, too: what it takes only a part of keeps them back first, see `has_unsent`.
-        if self.has_unsent() || matches!(self.stream, Stream::Channel(_)) {
+        if self.has_unsent() {
             fill(&mut self.unsent);
             // A client that wants answers and doesn't take them.
             let too_much = self.unsent.len() > 2 * CHUNK;
@@ -121,8 +122,14 @@ impl WebSocket {
 
     /// Sends what is left of a chunk.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.unsent.len() {
-            let Poll::Ready(sent) = self.stream.poll_give(cx, &self.unsent[self.sent..]) else {
+        while self.has_unsent() {
+            let unsent = &self.unsent[self.sent..];
+            let given = match &mut self.stream {
+                // A live feed goes over a channel, too, and mustn't come in the middle of a frame.
+                Stream::Channel(channel) => channel.poll_give_together(cx, &unsent[..frame::length(unsent)]),
+                stream => stream.poll_give(cx, unsent),
+            };
+            let Poll::Ready(sent) = given else {
                 self.stuck_since.get_or_insert_with(Instant::now);
                 return Poll::Pending;
             };

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// The most bytes that a client's message may have, fragments together.
-const LARGEST: usize = super::LARGEST_PACKET;
+pub(crate) const LARGEST: usize = 64 * 1024;
 /// Control frames are short.
 const LARGEST_CONTROL: usize = 125;
 
@@ -18,7 +18,7 @@ const FINAL: u8 = 0x80;
 
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// A whole message.
     Text(String),
     /// A whole message that isn't text.
@@ -31,17 +31,17 @@ pub(super) enum Frame {
 
 /// Why a connection must end, as the code of the close frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Violation {
+pub(crate) enum Violation {
     /// 1002: these are no frames of a client.
     Protocol,
     /// 1007: a text that isn't UTF-8.
     NotUtf8,
-    /// 1009: more than [`super::LARGEST_PACKET`] bytes.
+    /// 1009: more than [`LARGEST`] bytes.
     TooBig,
 }
 
 impl Violation {
-    pub(super) fn code(self) -> u16 {
+    pub(crate) fn code(self) -> u16 {
         match self {
             Self::Protocol => 1002,
             Self::NotUtf8 => 1007,
@@ -52,7 +52,7 @@ impl Violation {
 
 /// Reads a client's frames out of bytes as they come.
 #[derive(Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     /// Bytes that aren't a whole frame yet.
     bytes: Vec<u8>,
     /// A message whose last fragment hasn't come yet, with its opcode.
@@ -69,12 +69,12 @@ struct Head {
 
 impl Decoder {
     /// Adds bytes as they came.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// The next message or control frame; `None` if its end hasn't come yet.
-    pub(super) fn next(&mut self) -> Result<Option<Frame>, Violation> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Violation> {
         loop {
             let Some(head) = self.head()? else { return Ok(None) };
             let end = head.payload.end;
@@ -167,18 +167,28 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
+/// How long the frame is that these bytes of a server begin with.
+pub(crate) fn length(bytes: &[u8]) -> usize {
+    match *bytes {
+        [_, 126, high, low, ..] => 4 + usize::from(u16::from_be_bytes([high, low])),
+        [_, 127, a, b, c, d, e, f, g, h, ..] => 10 + u64::from_be_bytes([a, b, c, d, e, f, g, h]) as usize,
+        [_, short, ..] => 2 + usize::from(short),
+        _ => bytes.len(),
+    }
+}
+
 /// Writes a whole text message.
-pub(super) fn text(out: &mut Vec<u8>, payload: &[u8]) {
+pub(crate) fn text(out: &mut Vec<u8>, payload: &[u8]) {
     write(out, TEXT, payload);
 }
 
 /// Writes the answer to a ping.
-pub(super) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
+pub(crate) fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     write(out, PONG, payload);
 }
 
 /// Writes the end, after which nothing may be written.
-pub(super) fn close(out: &mut Vec<u8>, code: u16) {
+pub(crate) fn close(out: &mut Vec<u8>, code: u16) {
     write(out, CLOSE, &code.to_be_bytes());
 }
 
