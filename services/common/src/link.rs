@@ -20,14 +20,14 @@ use std::{
 
 use tokio_util::bytes::{Buf as _, Bytes};
 
-pub use self::{
-    feed::{Feed, Follower},
-    upgrade::{Acceptor, connect},
-};
 use self::{
     driver::Driver,
     feed::{Heard, Place},
     frame::Kind,
+};
+pub use self::{
+    feed::{Feed, Follower},
+    upgrade::{Acceptor, connect},
 };
 use crate::{lock, tls::Stream};
 

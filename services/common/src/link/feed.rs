@@ -55,7 +55,8 @@ impl Feed {
     pub fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let (goes, wakers) = {
             let mut state = lock(&self.link);
-            let fits = !state.broken && frame::fill(&mut state.out, self.number, Kind::Feed, usize::MAX, write).is_some();
+            let fits =
+                !state.broken && frame::fill(&mut state.out, self.number, Kind::Feed, usize::MAX, write).is_some();
             if fits && state.out.len() <= MOST_WAITING {
                 (true, state.driver().into_iter().collect())
             } else {
