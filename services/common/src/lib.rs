@@ -15,6 +15,7 @@ pub mod link;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod recent;
 pub mod revocation;
 pub mod secret;
 pub mod shutdown;

@@ -213,6 +213,17 @@ fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_servers_frame_tells_its_length_whatever_follows() {
+        for size in [0, 125, 126, 65_535, 65_536] {
+            let mut bytes = Vec::new();
+            text(&mut bytes, &vec![b'x'; size]);
+            let whole = bytes.len();
+            text(&mut bytes, b"next");
+            assert_eq!(length(&bytes), whole, "{size}");
+        }
+    }
+
     fn from_client(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = Vec::new();
         write(&mut frame, first, payload);

@@ -13,7 +13,7 @@ use super::{
     End, State,
     frame::{self, Kind, Nonsense},
 };
-use crate::lock;
+use crate::{lock, recent::Recent};
 
 /// More bytes than this aren't kept: a channel that is further behind has lost something, and breaks.
 const MOST_KEPT: usize = 1024 * 1024;
@@ -114,11 +114,9 @@ pub(super) struct Heard(HashMap<u32, Kept>);
 /// What is new of a feed.
 #[derive(Default)]
 struct Kept {
-    pieces: VecDeque<Bytes>,
+    pieces: Recent<Bytes>,
     /// How many bytes that is.
     bytes: usize,
-    /// The place of the first piece.
-    first: u64,
     followers: usize,
     /// Channels that have everything, and whose readers are to be woken.
     asleep: Vec<u32>,
@@ -133,20 +131,11 @@ pub(super) struct Place {
 }
 
 impl Kept {
-    fn end(&self) -> u64 {
-        self.first + self.pieces.len() as u64
-    }
-
-    /// The pieces from a place on; `None` if some of them aren't kept any more.
-    fn from(&self, next: u64) -> Option<impl Iterator<Item = &Bytes>> {
-        let skip = usize::try_from(next.checked_sub(self.first)?).unwrap_or(usize::MAX);
-        Some(self.pieces.range(skip.min(self.pieces.len())..))
-    }
-
     /// What everybody has taken isn't kept.
     fn tidy_up(&mut self) {
         if self.asleep.len() == self.followers {
-            (self.first, self.pieces, self.bytes) = (self.end(), VecDeque::new(), 0);
+            self.pieces.clear();
+            self.bytes = 0;
         }
     }
 }
@@ -155,12 +144,11 @@ impl Heard {
     /// Something new of a feed. One that nobody follows any more may still come.
     pub(super) fn came(&mut self, feed: u32, piece: &[u8], ends: &mut HashMap<u32, End>, wakers: &mut Vec<Waker>) {
         let Some(kept) = self.0.get_mut(&feed) else { return };
-        kept.pieces.push_back(Bytes::copy_from_slice(piece));
+        kept.pieces.push(Bytes::copy_from_slice(piece));
         kept.bytes += piece.len();
         while kept.bytes > MOST_KEPT {
-            let Some(oldest) = kept.pieces.pop_front() else { break };
+            let Some(oldest) = kept.pieces.pop() else { break };
             kept.bytes -= oldest.len();
-            kept.first += 1;
         }
         for id in kept.asleep.drain(..) {
             let Some(end) = ends.get_mut(&id) else { continue };
@@ -176,7 +164,7 @@ impl Heard {
         }
         let kept = self.0.entry(feed).or_default();
         kept.followers += 1;
-        end.places.push(Place { feed, next: kept.end(), asleep: false });
+        end.places.push(Place { feed, next: kept.pieces.end(), asleep: false });
         Ok(())
     }
 
@@ -214,7 +202,7 @@ impl Heard {
     pub(super) fn catch_up(&self, end: &mut End) {
         for place in &mut end.places {
             let Some(kept) = self.0.get(&place.feed) else { continue };
-            let Some(pieces) = kept.from(place.next).filter(|_| !end.lost) else {
+            let Some(pieces) = kept.pieces.from(place.next).filter(|_| !end.lost) else {
                 end.lost = true;
                 break;
             };
@@ -222,7 +210,7 @@ impl Heard {
                 end.fed += piece.len();
                 end.inbox.push_back((piece.clone(), false));
             }
-            place.next = kept.end();
+            place.next = kept.pieces.end();
         }
         end.lost |= end.fed > MOST_KEPT;
         if end.lost {
@@ -236,7 +224,7 @@ impl Heard {
         let mut taken = 0;
         for place in &mut end.places {
             let Some(kept) = self.0.get(&place.feed) else { continue };
-            let Some(pieces) = kept.from(place.next) else {
+            let Some(pieces) = kept.pieces.from(place.next) else {
                 end.lost = true;
                 return taken;
             };

@@ -1,33 +1,24 @@
 //! A room's live feed: what all its sockets get, kept once. Each takes it from here when it can be written to, so that
 //! a message costs a busy room's sockets next to nothing until then.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
-};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use aether_common::{
     link::{Feed, Follower},
     lock,
+    recent::Recent,
 };
 
 use super::queue::{Queue, WAITING};
 use crate::{events::Event, frame};
 
-/// See the module. Only the room's task pushes, lets queues follow and ends that.
+/// See the module. Only the room's task pushes, and lets queues follow or not: a queue that is about to be woken mustn't
+/// begin anew meanwhile.
 #[derive(Default)]
 pub(crate) struct Live {
-    /// Whoever adds or drops events holds `followers`, too.
-    events: RwLock<Events>,
+    /// At most as many as may wait for a socket. Whoever adds or drops events holds `followers`, too.
+    events: RwLock<Recent<Event>>,
     followers: Mutex<Followers>,
-}
-
-/// The newest events, at most as many as may wait for a socket.
-#[derive(Default)]
-struct Events {
-    /// The place of the first one.
-    first: u64,
-    kept: VecDeque<Event>,
 }
 
 #[derive(Default)]
@@ -55,12 +46,6 @@ pub(super) enum Got {
     Lost,
 }
 
-impl Events {
-    fn end(&self) -> u64 {
-        self.first + self.kept.len() as u64
-    }
-}
-
 impl Followers {
     fn relay(&self, to: &Follower) -> Option<usize> {
         self.relays.iter().position(|relay| relay.feed.is_over(to))
@@ -75,10 +60,9 @@ impl Live {
             followers.relays.retain(|relay| relay.feed.push(|out| frame::text(out, event.bytes())));
             if followers.count > 0 {
                 let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
-                events.kept.push_back(event);
-                if events.kept.len() > WAITING {
-                    events.kept.pop_front();
-                    events.first += 1;
+                events.push(event);
+                if events.count() > WAITING {
+                    events.pop();
                 }
             }
             std::mem::take(&mut followers.asleep)
@@ -91,34 +75,35 @@ impl Live {
     pub(super) fn join(&self) -> u64 {
         let mut followers = lock(&self.followers);
         followers.count += 1;
-        self.read(Events::end)
+        self.read(Recent::end)
     }
 
     /// One follows no more.
     pub(super) fn part(&self, queue: &Arc<Queue>) {
-        let mut followers = lock(&self.followers);
+        self.forget(&mut lock(&self.followers), queue);
+    }
+
+    fn forget(&self, followers: &mut Followers, queue: &Arc<Queue>) {
         followers.count -= 1;
         followers.asleep.retain(|other| other.as_ptr() != Arc::as_ptr(queue));
-        self.tidy_up(&followers);
+        self.tidy_up(followers);
     }
 
     /// A queue that has taken everything up to `next` gets what comes by its channel's link from now on; `false` if
     /// there is something to take.
     pub(super) fn hand_over(&self, queue: &Arc<Queue>, next: u64, to: &Follower) -> bool {
-        {
-            let mut followers = lock(&self.followers);
-            if next < self.read(Events::end) {
-                return false;
-            }
-            let at = followers.relay(to).unwrap_or_else(|| {
-                followers.relays.push(Relay { feed: Feed::over(to), followers: 0 });
-                followers.relays.len() - 1
-            });
-            let relay = &mut followers.relays[at];
-            relay.feed.add(to);
-            relay.followers += 1;
+        let mut followers = lock(&self.followers);
+        if next < self.read(Recent::end) {
+            return false;
         }
-        self.part(queue);
+        let at = followers.relay(to).unwrap_or_else(|| {
+            followers.relays.push(Relay { feed: Feed::over(to), followers: 0 });
+            followers.relays.len() - 1
+        });
+        let relay = &mut followers.relays[at];
+        relay.feed.add(to);
+        relay.followers += 1;
+        self.forget(&mut followers, queue);
         true
     }
 
@@ -138,8 +123,8 @@ impl Live {
     /// Gives events from `next` on, the oldest first, for as long as `take` wants another.
     pub(super) fn take(&self, next: &mut u64, mut take: impl FnMut(&Event) -> bool) -> Got {
         self.read(|events| {
-            let Some(skip) = next.checked_sub(events.first) else { return Got::Lost };
-            for event in events.kept.range(usize::try_from(skip).unwrap_or(usize::MAX).min(events.kept.len())..) {
+            let Some(events) = events.from(*next) else { return Got::Lost };
+            for event in events {
                 if !take(event) {
                     return Got::Enough;
                 }
@@ -151,13 +136,13 @@ impl Live {
 
     /// How many events there are from `next` on; `None` if some of them aren't kept any more.
     pub(super) fn waiting(&self, next: u64) -> Option<usize> {
-        self.read(|events| (next >= events.first).then(|| (events.end() - next) as usize))
+        self.read(|events| events.from(next).map(|events| events.len()))
     }
 
     /// Wakes a follower by the next event; `false` if there is one from `next` on.
     pub(super) fn sleep(&self, queue: &Arc<Queue>, next: u64) -> bool {
         let mut followers = lock(&self.followers);
-        if next < self.read(Events::end) {
+        if next < self.read(Recent::end) {
             return false;
         }
         followers.asleep.push(Arc::downgrade(queue));
@@ -168,12 +153,11 @@ impl Live {
     /// What everybody has taken isn't kept.
     fn tidy_up(&self, followers: &Followers) {
         if followers.asleep.len() == followers.count {
-            let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
-            *events = Events { first: events.end(), kept: VecDeque::new() };
+            self.events.write().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Events) -> T) -> T {
+    fn read<T>(&self, read: impl FnOnce(&Recent<Event>) -> T) -> T {
         read(&self.events.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

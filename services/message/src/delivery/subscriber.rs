@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
+
+use aether_common::lock;
 
 use super::{
     live::Live,
@@ -49,14 +51,14 @@ impl Subscriber {
 
     /// Queues a message of the socket's own that it gets outside of the room's live feed.
     pub(crate) fn push_ahead(&self, message: &str, event: Event) {
-        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned());
+        lock(&self.ahead).insert(message.to_owned());
         self.push(event);
     }
 
     /// Whether the socket got this message ahead of the room's live feed.
     #[must_use]
     pub(crate) fn has_ahead(&self, message: &str) -> bool {
-        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains(message)
+        lock(&self.ahead).contains(message)
     }
 
     /// Waits until at least half of the queue is free; `false` for a socket that has gone.
