@@ -17,7 +17,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use kube::{Client, client::Body};
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -87,6 +87,8 @@ struct Plan {
     rng: StdRng,
     share: f64,
     faults: Vec<Fault>,
+    /// What is left of them in this round.
+    round: Vec<Fault>,
     /// Writes that go through until everything stops.
     writes_left: Option<usize>,
     is_stopped: bool,
@@ -94,6 +96,20 @@ struct Plan {
     /// How many calls were taken away.
     taken: usize,
     watches: CancellationToken,
+}
+
+impl Plan {
+    /// What is to befall the next request.
+    fn draw(&mut self) -> Option<Fault> {
+        if !self.rng.random_bool(self.share) {
+            return None;
+        }
+        if self.round.is_empty() {
+            self.round.clone_from(&self.faults);
+            self.round.shuffle(&mut self.rng);
+        }
+        self.round.pop()
+    }
 }
 
 struct State {
@@ -118,6 +134,7 @@ impl Proxy {
             rng: StdRng::seed_from_u64(0),
             share: 0.0,
             faults: Vec::new(),
+            round: Vec::new(),
             writes_left: None,
             is_stopped: false,
             calls: Vec::new(),
@@ -157,10 +174,12 @@ impl Proxy {
         self.state.plan.lock().unwrap()
     }
 
-    /// From now on these faults befall a share of the requests; which ones, the seed says.
+    /// From now on these faults befall a share of the requests; which ones, the seed says. They come in rounds, each
+    /// fault once in a round, so that none is left out by chance.
     pub fn fail(&self, share: f64, faults: &[Fault], seed: u64) {
         let mut plan = self.plan();
         (plan.share, plan.faults, plan.rng) = (share, faults.to_vec(), StdRng::seed_from_u64(seed));
+        plan.round.clear();
     }
 
     /// From now on everything goes through.
@@ -259,9 +278,7 @@ async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
 fn note(state: &State, request: &Request<Incoming>) -> (usize, Call) {
     let accept = request.headers().get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
     let mut plan = state.plan.lock().unwrap();
-    let Plan { faults, rng, share, is_stopped, .. } = &mut *plan;
-    let drawn = if rng.random_bool(*share) { faults.choose(rng).copied() } else { None };
-    let fault = if *is_stopped { Some(Fault::Silent) } else { drawn };
+    let fault = if plan.is_stopped { Some(Fault::Silent) } else { plan.draw() };
     let call = Call {
         at: Instant::now(),
         method: request.method().clone(),
