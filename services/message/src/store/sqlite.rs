@@ -4,11 +4,15 @@
 //! change the plan.
 
 mod import;
+mod inserts;
+mod known;
 mod log;
+mod sent;
 
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,14 +20,13 @@ use aether_common::{Error, batch::Batch};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    QueryBuilder, Row as _, Sqlite, SqlitePool,
+    Row as _, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use self::log::Log;
+use self::{inserts::Inserts, known::Known, log::Log};
 use super::{Place, RoomsOf, Schema, Store, in_time};
-use crate::delivery::BATCH;
 use crate::model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, RoomType, Tail, User};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
@@ -31,13 +34,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
 const LARGEST_READ: usize = 256;
 const BUSY: Duration = Duration::from_secs(2);
 const READERS: u32 = 4;
-/// In KiB, negative as SQLite wants it: each sender in each room has a page of its own in the index of client ids, and
-/// all of them are written to all the time.
+/// In KiB, negative as SQLite wants it: each room that is busy has a page of its own in the index of numbers, and the ids
+/// that are sorted into `sent` together come to hundreds of pages.
 const WRITERS_CACHE: &str = "-16384";
-/// So many rooms' messages fit into one statement: SQLite takes 32,766 values, and a message has nine.
-const TOGETHER: usize = 32_766 / 9 / BATCH;
-/// Statements that insert no more messages than this are kept ready.
-const PREPARED: usize = 16;
 
 /// A store in one file.
 pub(crate) struct SqliteStore {
@@ -46,9 +45,12 @@ pub(crate) struct SqliteStore {
     /// SQLite has one writer at a time; a queue here is fairer than its busy handler.
     writer: SqlitePool,
     /// What rooms want stored at the same time becomes safe by one wait for the disk.
-    inserts: Batch<Vec<Message>, usize>,
-    /// Under load each room asks before each batch of its own: asked together they share a way to SQLite's thread.
+    batches: Batch<Vec<Message>, usize>,
+    inserts: Inserts,
+    /// Each room asks before each batch of its own. Those who aren't known are asked for together, which is one way to
+    /// SQLite's thread.
     members: Batch<(String, HashSet<String>), HashSet<String>>,
+    known: Arc<Known>,
 }
 
 impl SqliteStore {
@@ -71,19 +73,20 @@ impl SqliteStore {
         let writer = pool(1).connect_lazy_with(options.clone().pragma("cache_size", WRITERS_CACHE));
         let readers = pool(READERS).connect_lazy_with(options.clone());
         let log = Log::of(readers.clone());
-        let inserts = Batch::one_by_one({
-            let writer = writer.clone();
+        let inserts = Inserts::into(writer.clone(), path);
+        let batches = Batch::one_by_one({
+            let inserts = inserts.clone();
             move |rooms: Vec<Vec<Message>>| {
-                let writer = writer.clone();
+                let inserts = inserts.clone();
                 log.copy_soon();
-                async move { in_time(insert_all(&writer, rooms)).await }
+                async move { in_time(inserts.insert(rooms)).await }
             }
         });
         let members = Batch::new({
             let readers = readers.clone();
             move |wanted| members_of_each(readers.clone(), wanted)
         });
-        Self { readers, writer, inserts, members, options }
+        Self { readers, writer, inserts, batches, members, known: Arc::default(), options }
     }
 
     async fn create(&self, room: &Room, owner: Option<&str>) -> Result<bool, sqlx::Error> {
@@ -225,8 +228,18 @@ impl Store for SqliteStore {
     }
 
     async fn leave(&self, room: &str, user: &str) -> Result<bool, Error> {
-        let query = sqlx::query("DELETE FROM participants WHERE room_id = ? AND user_id = ?").bind(room).bind(user);
-        Ok(in_time(query.execute(&self.writer)).await?.rows_affected() == 1)
+        let (writer, known) = (self.writer.clone(), Arc::clone(&self.known));
+        let (room, user) = (room.to_owned(), user.to_owned());
+        // A task of its own: a caller that gives up doesn't stop SQLite, and the end has to be known all the same.
+        let leaving = tokio::spawn(async move {
+            let query = sqlx::query("DELETE FROM participants WHERE room_id = ? AND user_id = ?");
+            let deleted = query.bind(&room).bind(&user).execute(&writer).await.map(|done| done.rows_affected() == 1);
+            if !matches!(deleted, Ok(false)) {
+                known.ended(&room, &user);
+            }
+            deleted
+        });
+        in_time(leaving).await?.map_err(Error::unavailable)
     }
 
     async fn members(&self, room: &str, page: Page) -> Result<(Vec<Member>, u64), Error> {
@@ -260,14 +273,21 @@ impl Store for SqliteStore {
     }
 
     async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
-        self.members.ask((room.to_owned(), users)).await
+        let (mut members, asked_at) = self.known.among(room, &users);
+        let others: HashSet<String> = users.difference(&members).cloned().collect();
+        if !others.is_empty() {
+            let found = self.members.ask((room.to_owned(), others)).await?;
+            self.known.found(room, &found, asked_at);
+            members.extend(found);
+        }
+        Ok(members)
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {
         if messages.is_empty() {
             return Ok(0);
         }
-        self.inserts.ask(messages.to_vec()).await
+        self.batches.ask(messages.to_vec()).await
     }
 
     async fn tail(&self, room: &str) -> Result<Tail, Error> {
@@ -303,9 +323,17 @@ impl Store for SqliteStore {
     }
 
     async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error> {
-        let query = sqlx::query("SELECT * FROM messages WHERE room_id = ? AND user_id = ? AND client_id = ?");
-        let query = query.bind(room).bind(user).bind(client_id.as_str());
-        in_time(query.fetch_optional(&self.readers)).await?.as_ref().map(message).transpose()
+        let key = (room.to_owned(), user.to_owned(), client_id.as_str().to_owned());
+        let found = async {
+            let newest = self.inserts.seq(&key).await?;
+            let query = sqlx::query(
+                "SELECT * FROM messages WHERE room_id = ?1 AND seq = COALESCE(
+                     ?4, (SELECT seq FROM sent WHERE room_id = ?1 AND user_id = ?2 AND client_id = ?3))",
+            );
+            let query = query.bind(room).bind(user).bind(client_id.as_str()).bind(newest.map(u64::cast_signed));
+            query.fetch_optional(&self.readers).await
+        };
+        in_time(found).await?.as_ref().map(message).transpose()
     }
 }
 
@@ -332,58 +360,6 @@ async fn members_of_each(
     let mut found = memberships(&readers, &places.collect::<Vec<_>>()).await?.into_iter();
     let members = |users: HashSet<String>| users.into_iter().filter(|_| found.next().flatten().is_some()).collect();
     Ok(wanted.into_iter().map(|(_, users)| users).map(members).collect())
-}
-
-/// Stores the messages of several rooms; of each room, how many.
-async fn insert_all(writer: &SqlitePool, rooms: Vec<Vec<Message>>) -> Result<Vec<usize>, sqlx::Error> {
-    let mut stored = Vec::with_capacity(rooms.len());
-    for rooms in rooms.chunks(TOGETHER) {
-        let counts = rooms.iter().map(Vec::len);
-        if rooms.len() > 1 && insert_prefix(writer, &rooms.concat()).await? == counts.clone().sum::<usize>() {
-            stored.extend(counts);
-            continue;
-        }
-        // One room after the other: what can't be stored is its own room's affair, and what is there already counts.
-        for messages in rooms {
-            stored.push(insert_prefix(writer, messages).await?);
-        }
-    }
-    Ok(stored)
-}
-
-/// One statement, because each costs a way to SQLite's thread and back: what comes before a message that can't be
-/// stored stays.
-async fn insert_prefix(writer: &SqlitePool, messages: &[Message]) -> Result<usize, sqlx::Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT OR FAIL INTO messages
-             (id, room_id, seq, user_id, username, content, message_type, client_id, created_at) ",
-    );
-    query.push_values(messages, |mut row, message| {
-        row.push_bind(&message.id)
-            .push_bind(&message.room_id)
-            .push_bind(message.seq.cast_signed())
-            .push_bind(&message.sender.id)
-            .push_bind(&message.sender.username)
-            .push_bind(&message.content)
-            .push_bind(&message.message_type)
-            .push_bind(message.client_id.as_str())
-            .push_bind(message.created_at.timestamp_millis());
-    });
-    let inserted = query.build().persistent(messages.len() <= PREPARED).execute(writer).await;
-    match inserted {
-        Ok(_) => Ok(messages.len()),
-        Err(error) if is_duplicate(&error) => stored(writer, messages).await,
-        Err(error) => Err(error),
-    }
-}
-
-/// How many of the first messages are there.
-async fn stored(writer: &SqlitePool, messages: &[Message]) -> Result<usize, sqlx::Error> {
-    let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(0) };
-    let query = sqlx::query_scalar("SELECT id FROM messages WHERE room_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
-    let query = query.bind(&first.room_id).bind(first.seq.cast_signed()).bind(last.seq.cast_signed());
-    let there: Vec<String> = query.fetch_all(writer).await?;
-    Ok(messages.iter().zip(there).take_while(|(message, there)| message.id == *there).count())
 }
 
 fn is_duplicate(error: &sqlx::Error) -> bool {

@@ -11,8 +11,8 @@ use std::{
 use sqlx::SqlitePool;
 
 /// In pages of 4 KiB. While somebody always writes, the log never ends, and grows to this: then one write waits until
-/// the rest of it is copied, and the log begins anew. A message takes two to three pages, so that at 25,000 a second this
-/// happens once a second.
+/// the rest of it is copied, and the log begins anew. A message takes half a page to a whole one, so that at 25,000 a
+/// second this happens every three to five seconds.
 pub(super) const LONGEST: &str = "65536";
 const EVERY: Duration = Duration::from_millis(250);
 
