@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::{
-    Bench,
+    Bench, disk,
     fleet::Fleet,
     load::{Crowd, Outcome, Plan, Room},
     report::{Report, Target},
@@ -119,6 +119,7 @@ pub(crate) fn fill(port: u16, secret: &str, ids: &[String], size: usize) -> Resu
 }
 
 pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
+    disk::measure(report, PART, Duration::from_secs(if bench.quick { 2 } else { 10 }))?;
     for &size in bench.room_sizes() {
         report.heading(&format!("Deliveries a CPU-second, rooms of {size}"));
         let mut plain = None;

@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod deliveries;
+mod disk;
 mod fleet;
 mod growth;
 mod http;
