@@ -8,7 +8,7 @@ use crate::{
     Bench, disk,
     fleet::Fleet,
     load::{Crowd, Outcome, Plan, Room},
-    report::{Report, Target},
+    report::{Report, Target, millis},
     search,
     servers::{Plain, Server, Stack},
     token,
@@ -238,8 +238,4 @@ impl Case<'_> {
 
 fn median(outcomes: &[Outcome], of: fn(&Outcome) -> f64) -> f64 {
     search::median(outcomes.iter().map(of).collect())
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

@@ -8,8 +8,9 @@ use std::{
 };
 
 use anyhow::Result;
+use hdrhistogram::Histogram;
 
-use crate::report::{Report, Target};
+use crate::report::{Report, Target, millis};
 
 /// As the message service writes in rooms of 10 at half of its highest rate.
 const A_SECOND: u32 = 300;
@@ -26,29 +27,31 @@ pub(crate) fn measure(report: &mut Report, part: &str, duration: Duration) -> Re
         file.write_all_at(&bytes, place * BYTES as u64)?;
     }
     file.sync_all()?;
-    let mut waits = waits(&file, &bytes, duration)?;
-    waits.sort_unstable();
-    let long: Duration = waits.iter().filter(|wait| **wait > LONG).sum();
+    let (waits, long) = waits(&file, &bytes, duration)?;
     report.heading("The disk alone: 120 KB written and synced, 300 times a second");
-    let mut line = |what, wait: Duration| report.line(part, what, wait.as_secs_f64() * 1000.0, " ms", Target::None);
-    line("half of all writes take at most", waits[waits.len() / 2]);
-    line("99% of them", waits[waits.len() * 99 / 100]);
-    line("the longest", waits[waits.len() - 1]);
+    let mut line = |what, micros| report.line(part, what, millis(Duration::from_micros(micros)), " ms", Target::None);
+    line("half of all writes take at most", waits.value_at_quantile(0.5));
+    line("99% of them", waits.value_at_quantile(0.99));
+    line("the longest", waits.max());
     let share = 100.0 * long.as_secs_f64() / duration.as_secs_f64();
     report.line(part, "of the time, in writes that take more than 10 ms", share, " %", Target::None);
     Ok(())
 }
 
-/// How long each write takes until it is safe.
-fn waits(file: &File, bytes: &[u8], duration: Duration) -> Result<Vec<Duration>> {
-    let (start, mut waits) = (Instant::now(), Vec::new());
+/// How many microseconds each write takes until it is safe, and how long those took together that took long.
+fn waits(file: &File, bytes: &[u8], duration: Duration) -> Result<(Histogram<u64>, Duration)> {
+    let (start, mut waits, mut long) = (Instant::now(), Histogram::new_with_max(60_000_000, 3)?, Duration::ZERO);
     while start.elapsed() < duration {
         let due = start + Duration::from_secs(1) / A_SECOND * u32::try_from(waits.len())?;
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let began = Instant::now();
-        file.write_all_at(bytes, waits.len() as u64 % PLACES * BYTES as u64)?;
+        file.write_all_at(bytes, waits.len() % PLACES * BYTES as u64)?;
         file.sync_data()?;
-        waits.push(began.elapsed());
+        let wait = began.elapsed();
+        waits.saturating_record(wait.as_micros() as u64);
+        if wait > LONG {
+            long += wait;
+        }
     }
-    Ok(waits)
+    Ok((waits, long))
 }

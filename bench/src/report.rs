@@ -1,6 +1,6 @@
 //! Figures as they become known, for people and, at the end, for programs.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -29,6 +29,11 @@ impl Target {
             Self::AtMost(most) => format!("≤ {}{unit}", number(most)),
         }
     }
+}
+
+/// As figures in ms are.
+pub(crate) fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 #[derive(Default)]

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     Bench,
-    report::{Report, Target},
+    report::{Report, Target, millis},
     search,
     servers::{Server, free_port, until_ready},
 };
@@ -41,7 +41,7 @@ fn first_answer(bench: &Bench) -> Result<f64> {
     let began = Instant::now();
     let _server = Server::start(&command)?;
     until_ready(port, "/api/health", "")?;
-    Ok(began.elapsed().as_secs_f64() * 1000.0)
+    Ok(millis(began.elapsed()))
 }
 
 fn kubectl(args: &[&str]) -> Command {

@@ -273,8 +273,7 @@ impl Store for SqliteStore {
     }
 
     async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
-        let (mut members, asked_at) = self.known.among(room, &users);
-        let others: HashSet<String> = users.difference(&members).cloned().collect();
+        let (mut members, others, asked_at) = self.known.among(room, users);
         if !others.is_empty() {
             let found = self.members.ask((room.to_owned(), others)).await?;
             self.known.found(room, &found, asked_at);

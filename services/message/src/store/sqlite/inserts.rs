@@ -1,9 +1,6 @@
 //! Messages on their way into the file.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool, error::ErrorKind};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -31,18 +28,19 @@ pub(super) struct Inserts {
 impl Inserts {
     /// Into the database `file`.
     pub(super) fn into(writer: SqlitePool, file: &Path) -> Self {
-        let mut lock = file.as_os_str().to_owned();
-        lock.push(".lock");
-        Self { writer, lock: PathBuf::from(lock).into(), newest: Arc::default() }
+        Self { writer, lock: file.with_added_extension("lock").into(), newest: Arc::default() }
     }
 
     /// A message's number, if it is one of the newest: of others `sent` tells.
     pub(super) async fn seq(&self, key: &Key) -> Result<Option<u64>, sqlx::Error> {
-        let mut newest = self.newest.lock().await;
-        if newest.is_none() {
-            *newest = Some(Newest::read(&self.writer, &self.lock).await?);
+        Ok(self.read_once(&mut *self.newest.lock().await).await?.seq(key))
+    }
+
+    async fn read_once<'a>(&self, newest: &'a mut Option<Newest>) -> Result<&'a mut Newest, sqlx::Error> {
+        match newest {
+            Some(newest) => Ok(newest),
+            None => Ok(newest.insert(Newest::read(&self.writer, &self.lock).await?)),
         }
-        Ok(newest.as_ref().and_then(|newest| newest.seq(key)))
     }
 
     /// Stores the messages of several rooms; of each room, how many. Once it has begun it comes to its end, whether or
@@ -79,9 +77,8 @@ impl Inserts {
         rooms: &[Vec<Message>],
     ) -> Result<Vec<usize>, sqlx::Error> {
         // An import has none, and may be another process's.
-        let may_be_resent = rooms.iter().flatten().any(|message| message.client_id.temp_id().is_some());
-        if newest.is_none() && may_be_resent {
-            *newest = Some(Newest::read(&self.writer, &self.lock).await?);
+        if rooms.iter().flatten().any(|message| message.client_id.temp_id().is_some()) {
+            self.read_once(newest).await?;
         }
         let mut counts = Vec::with_capacity(rooms.len());
         for rooms in rooms.chunks(TOGETHER) {
@@ -99,7 +96,7 @@ impl Inserts {
             Some(newest) => rooms.iter().map(|messages| newest.add(messages)).collect(),
             None => rooms.iter().map(Vec::as_slice).collect(),
         };
-        if insert(&self.writer, &new).await? {
+        if rooms.len() > 1 && insert(&self.writer, &new).await? {
             return Ok(new.iter().map(|messages| messages.len()).collect());
         }
         // One room after the other: what can't be stored is its own room's affair, and what is there already counts.

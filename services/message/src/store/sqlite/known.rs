@@ -25,12 +25,14 @@ struct State {
 }
 
 impl Known {
-    /// Of a room's users, those who are known to be members, and the number to tell with what is found of the others.
-    pub(super) fn among(&self, room: &str, users: &HashSet<String>) -> (HashSet<String>, u64) {
+    /// Of a room's users, those who are known to be members, the others, and the number to tell with what is found of
+    /// these.
+    pub(super) fn among(&self, room: &str, users: HashSet<String>) -> (HashSet<String>, HashSet<String>, u64) {
         let state = lock(&self.0);
-        let known = state.members.get(room);
-        let known = known.map(|known| users.iter().filter(|user| known.contains(*user)).cloned().collect());
-        (known.unwrap_or_default(), state.ended)
+        let members = state.members.get(room);
+        let is_known = |user: &String| members.is_some_and(|members| members.contains(user));
+        let (known, others) = users.into_iter().partition(is_known);
+        (known, others, state.ended)
     }
 
     /// These were found, unless a membership has ended since `asked_at`: it may be one of them.
@@ -73,22 +75,23 @@ mod tests {
     #[test]
     fn who_was_found_is_known_until_the_membership_ends() {
         let known = Known::default();
-        let (none, asked_at) = known.among("hall", &users(["ada", "bob"]));
+        let (none, others, asked_at) = known.among("hall", users(["ada", "bob"]));
         assert!(none.is_empty());
+        assert_eq!(others, users(["ada", "bob"]));
         known.found("hall", &users(["ada", "bob"]), asked_at);
-        assert_eq!(known.among("hall", &users(["ada", "bob", "eve"])).0, users(["ada", "bob"]));
-        assert!(known.among("attic", &users(["ada"])).0.is_empty());
+        assert_eq!(known.among("hall", users(["ada", "bob", "eve"])).0, users(["ada", "bob"]));
+        assert!(known.among("attic", users(["ada"])).0.is_empty());
         known.ended("hall", "ada");
-        assert_eq!(known.among("hall", &users(["ada", "bob"])).0, users(["bob"]));
+        assert_eq!(known.among("hall", users(["ada", "bob"])).0, users(["bob"]));
     }
 
     #[test]
     fn what_was_found_before_a_membership_ended_isnt_known() {
         let known = Known::default();
-        let asked_at = known.among("hall", &users(["ada"])).1;
+        let asked_at = known.among("hall", users(["ada"])).2;
         known.ended("hall", "ada");
         known.found("hall", &users(["ada"]), asked_at);
-        assert!(known.among("hall", &users(["ada"])).0.is_empty());
+        assert!(known.among("hall", users(["ada"])).0.is_empty());
     }
 
     #[test]
@@ -98,8 +101,8 @@ mod tests {
         for number in 0..=MOST {
             known.found(&room(number), &users(["ada"]), 0);
         }
-        assert!(known.among(&room(0), &users(["ada"])).0.is_empty());
-        assert_eq!(known.among(&room(MOST), &users(["ada"])).0, users(["ada"]));
+        assert!(known.among(&room(0), users(["ada"])).0.is_empty());
+        assert_eq!(known.among(&room(MOST), users(["ada"])).0, users(["ada"]));
         assert_eq!(lock(&known.0).count, 1);
     }
 }
