@@ -4,12 +4,13 @@
 //! Woken all at once they stand in the runtime's queue before the next message at each step of its way through reading,
 //! checking and storing. Here they are woken a few at a time, and what else is ready comes in between. So writes take what
 //! the rest leaves: the busier a process is, the longer one of its connections waits for its next turn, and the more
-//! goes out with it.
+//! goes out with it. One whose turn needs nothing but a write is visited instead of woken, which costs less.
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Wake},
@@ -57,13 +58,21 @@ enum Giver {
     AsleepUntil(u64),
 }
 
-/// One connection's place in the order. As a waker it wakes the connection's task when its turn has come.
+/// One connection's place in the order. As a waker it asks for a turn, at which the connection is visited or its task is
+/// woken.
 pub struct Turn {
     turns: Arc<Turns>,
     task: AtomicWaker,
     not_before: AtomicU64,
     /// It stands in the order.
     waits: AtomicBool,
+    host: OnceLock<Weak<dyn Visit>>,
+}
+
+/// A connection that can do without its task what its turn is for.
+pub trait Visit: Send + Sync {
+    /// Does it; `false` if the task must be woken. It mustn't wait, nor take long: everybody else does.
+    fn visit(&self, turn: &Turn, now: Instant) -> bool;
 }
 
 impl Turns {
@@ -87,6 +96,7 @@ impl Turns {
             task: AtomicWaker::new(),
             not_before: AtomicU64::new(0),
             waits: AtomicBool::new(false),
+            host: OnceLock::new(),
         })
     }
 
@@ -126,10 +136,7 @@ impl Turns {
                 let mut state = lock(&self.state);
                 state.next(self.millis(Instant::now()), self.at_once)
             };
-            for turn in turns {
-                turn.waits.store(false, Ordering::Release);
-                turn.task.wake();
-            }
+            turns.iter().for_each(|turn| turn.come());
             match giver {
                 Giver::Awake => {}
                 Giver::AsleepUntil(millis) => tokio::select! {
@@ -163,6 +170,22 @@ impl State {
 }
 
 impl Turn {
+    /// From now on the connection is visited when the turn comes, for as long as there is one. Only the first time counts.
+    pub fn is_for(&self, host: Weak<dyn Visit>) {
+        let _ = self.host.set(host);
+    }
+
+    fn come(&self) {
+        self.waits.store(false, Ordering::Release);
+        let visited = self.host.get().and_then(Weak::upgrade).is_some_and(|host| {
+            // A panic is for the connection's task, not for all that wait.
+            catch_unwind(AssertUnwindSafe(|| host.visit(self, Instant::now()))).unwrap_or(false)
+        });
+        if !visited {
+            self.task.wake();
+        }
+    }
+
     /// From now on `cx`'s task is woken when the turn comes.
     pub fn is_of(&self, cx: &Context<'_>) {
         self.task.register(cx.waker());
@@ -297,6 +320,49 @@ mod tests {
         near.pause(begin, 5 * MS);
         assert_eq!(waits(&near).await.unwrap() - begin, 5 * MS);
         assert_eq!(far.await.unwrap() - begin, 50 * MS);
+    }
+
+    /// Counts visits, and does what it is told to at each.
+    struct Host(AtomicUsize, fn() -> bool);
+
+    impl Visit for Host {
+        fn visit(&self, turn: &Turn, now: Instant) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            turn.pause(now, 5 * MS);
+            (self.1)()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_visited_is_not_woken_unless_that_is_not_enough() {
+        let turns = turns(4);
+        let enough = [|| true, || false, || panic!("a visit that fails")] as [fn() -> bool; 3];
+        for (enough, woken) in enough.into_iter().zip([0, 2, 2]) {
+            let (turn, polls) = (turns.turn(), Arc::new(AtomicUsize::new(0)));
+            let host = Arc::new(Host(AtomicUsize::new(0), enough));
+            turn.is_for(Arc::downgrade(&host) as Weak<dyn Visit>);
+            let task = {
+                let (turn, polls) = (Arc::clone(&turn), Arc::clone(&polls));
+                tokio::spawn(poll_fn(move |cx| {
+                    turn.is_of(cx);
+                    polls.fetch_add(1, Ordering::Relaxed);
+                    Poll::<()>::Pending
+                }))
+            };
+            tokio::time::sleep(MS).await;
+            let begin = Instant::now();
+            for visits in 1..=2 {
+                (0..3).for_each(|_| Arc::clone(&turn).wake());
+                while host.0.load(Ordering::Relaxed) < visits {
+                    tokio::time::sleep(MS).await;
+                }
+            }
+            assert!(begin.elapsed() >= 5 * MS, "the second visit comes after the pause");
+            tokio::time::sleep(20 * MS).await;
+            assert_eq!(host.0.load(Ordering::Relaxed), 2);
+            assert_eq!(polls.load(Ordering::Relaxed), 1 + woken);
+            task.abort();
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,12 +5,16 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, Weak},
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use aether_common::{tls::Stream, turns::Turn};
+use aether_common::{
+    lock,
+    tls::Stream,
+    turns::{Turn, Visit},
+};
 use prometheus::IntCounter;
 use tokio::{io::AsyncWrite as _, time::Instant};
 
@@ -42,24 +46,19 @@ pub(super) async fn tie(
     turn: Arc<Turn>,
     dismissal: impl Future<Output = ()>,
 ) {
-    let (mut client, mut to_replica) = (client.stream, Unsent::new(client.read));
-    let (mut replica, mut to_client) = (replica.stream, Unsent::new(replica.read));
-    let to_turn = Waker::from(Arc::clone(&turn));
-    let both_ways = std::future::poll_fn(|cx| {
-        turn.is_of(cx);
-        // Whatever one way does, the other is looked at: only then both are waited for.
-        let there = pass(cx, &mut client, &mut replica, &mut to_replica, || {});
-        let now = Instant::now();
-        let back = if turn.comes(now) {
-            let cx = &mut Context::from_waker(&to_turn);
-            pass(cx, &mut replica, &mut client, &mut to_client, || turn.pause(now, PAUSE))
-        } else {
-            Poll::Pending
-        };
-        if let Poll::Ready(ended) = there { Poll::Ready(ended) } else { back }
+    let tunnel = Arc::new(Tunnel {
+        state: Mutex::new(State {
+            to_replica: Unsent::new(client.read),
+            to_client: Unsent::new(replica.read),
+            client: client.stream,
+            replica: replica.stream,
+            ended: None,
+        }),
+        to_turn: Waker::from(Arc::clone(&turn)),
     });
+    turn.is_for(Arc::downgrade(&tunnel) as Weak<dyn Visit>);
     let ended = tokio::select! {
-        ended = both_ways => ended,
+        ended = std::future::poll_fn(|cx| tunnel.poll(cx, &turn)) => ended,
         () = dismissal => Ok(()),
     };
     if let Err(error) = ended {
@@ -69,11 +68,65 @@ pub(super) async fn tie(
         tracing::debug!(%error, "a websocket broke");
     }
     std::future::poll_fn(|cx| {
+        let State { client, replica, .. } = &mut *lock(&tunnel.state);
         // A side that is gone can't be closed any more, and need not be.
-        let _ = (Pin::new(&mut client).poll_shutdown(cx), Pin::new(&mut replica).poll_shutdown(cx));
+        let _ = (Pin::new(client).poll_shutdown(cx), Pin::new(replica).poll_shutdown(cx));
         Poll::Ready(())
     })
     .await;
+}
+
+/// What a tunnel's task and its turns share.
+struct Tunnel {
+    state: Mutex<State>,
+    to_turn: Waker,
+}
+
+struct State {
+    client: Stream,
+    replica: Stream,
+    to_replica: Unsent,
+    to_client: Unsent,
+    /// The way back has, which the task wasn't told yet.
+    ended: Option<io::Result<()>>,
+}
+
+impl Tunnel {
+    /// Passes on both ways, until one has ended.
+    fn poll(&self, cx: &mut Context<'_>, turn: &Arc<Turn>) -> Poll<io::Result<()>> {
+        turn.is_of(cx);
+        let Ok(mut state) = self.state.lock() else {
+            // Something may be missing.
+            return Poll::Ready(Err(io::Error::other("a visit broke off")));
+        };
+        let state = &mut *state;
+        if let Some(ended) = state.ended.take() {
+            return Poll::Ready(ended);
+        }
+        // Whatever one way does, the other is looked at: only then both are waited for.
+        let there = pass(cx, &mut state.client, &mut state.replica, &mut state.to_replica, || {});
+        let now = Instant::now();
+        let back = if turn.comes(now) { self.pass_back(state, turn, now) } else { Poll::Pending };
+        if there.is_ready() { there } else { back }
+    }
+
+    fn pass_back(&self, state: &mut State, turn: &Turn, now: Instant) -> Poll<io::Result<()>> {
+        let cx = &mut Context::from_waker(&self.to_turn);
+        pass(cx, &mut state.replica, &mut state.client, &mut state.to_client, || turn.pause(now, PAUSE))
+    }
+}
+
+impl Visit for Tunnel {
+    fn visit(&self, turn: &Turn, now: Instant) -> bool {
+        // While the task is at work it does this, too, or is woken for it.
+        let Ok(mut state) = self.state.try_lock() else { return false };
+        if state.ended.is_none()
+            && let Poll::Ready(ended) = self.pass_back(&mut state, turn, now)
+        {
+            state.ended = Some(ended);
+        }
+        state.ended.is_none()
+    }
 }
 
 /// Bytes that the other side didn't take at once.
