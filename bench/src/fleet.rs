@@ -232,8 +232,10 @@ impl Client {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
+            // All of it is there now, however long it takes to look through.
+            let now = Instant::now();
             let there = &buffer[..kept + bytes];
-            let used = self.consume(there, refusal, &mut |packet| on(packet, Instant::now()))?;
+            let used = self.consume(there, refusal, &mut |packet| on(packet, now))?;
             self.partial.clear();
             self.partial.extend_from_slice(&there[used..]);
             // Less than asked for: there is no more now, and the next byte raises an event. The end has raised it already.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashSet,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
@@ -212,18 +213,32 @@ struct Arrived {
 }
 
 impl Arrived {
+    /// Millions a second come to rooms of a thousand.
     fn parse(event: &[u8]) -> Option<Self> {
+        static SEQ: LazyLock<memmem::FinderRev<'_>> = LazyLock::new(|| memmem::FinderRev::new(r#""seq":"#));
         let mark = memchr::memchr(b'~', event)?;
-        let text = std::str::from_utf8(event.get(mark + 1..mark + 29)?).ok()?;
-        let seq = memmem::rfind(event, br#""seq":"#)? + 6;
+        let text = event.get(mark + 1..mark + 29)?;
+        let seq = SEQ.rfind(event)? + 6;
         let digits = event[seq..].iter().take_while(|byte| byte.is_ascii_digit());
         Some(Self {
-            sender: usize::from_str_radix(&text[..4], 16).ok()?,
-            count: u32::from_str_radix(&text[4..12], 16).ok()?,
-            at: Duration::from_nanos(u64::from_str_radix(&text[12..], 16).ok()?),
+            sender: usize::try_from(hex(&text[..4])?).ok()?,
+            count: u32::try_from(hex(&text[4..12])?).ok()?,
+            at: Duration::from_nanos(hex(&text[12..])?),
             seq: digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')),
         })
     }
+}
+
+/// At most 16 digits.
+fn hex(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some((number << 4) | u64::from(digit))
+    })
 }
 
 impl Mark {
