@@ -26,8 +26,7 @@ use tokio::{
 
 use crate::lock;
 
-/// So many have their turn before everything else does. Far fewer than the tasks (61) after which a thread of the runtime
-/// looks at the network in any case.
+/// So many have their turn before everything else does: some 0.2 ms of writes.
 const AT_ONCE: usize = 16;
 
 /// The turns of one process's connections.
@@ -136,7 +135,8 @@ impl Turns {
                 let mut state = lock(&self.state);
                 state.next(self.millis(Instant::now()), self.at_once)
             };
-            turns.iter().for_each(|turn| turn.come());
+            // By a task of its own, which an idle thread may take over.
+            tokio::spawn(async move { turns.iter().for_each(Turn::come) });
             match giver {
                 Giver::Awake => {}
                 Giver::AsleepUntil(millis) => tokio::select! {
@@ -170,31 +170,36 @@ impl State {
 }
 
 impl Turn {
-    /// From now on the connection is visited when the turn comes, for as long as there is one. Only the first time counts.
-    pub fn is_for(&self, host: Weak<dyn Visit>) {
+    /// From now on `host` is visited when the turn comes. A turn has one host for good.
+    pub fn visits(&self, host: Weak<dyn Visit>) {
         let _ = self.host.set(host);
     }
 
-    fn come(&self) {
+    fn come(self: &Arc<Self>) {
         self.waits.store(false, Ordering::Release);
+        let now = Instant::now();
+        // Its task may have written while it waited.
+        if !self.comes(now) {
+            return;
+        }
         let visited = self.host.get().and_then(Weak::upgrade).is_some_and(|host| {
             // A panic is for the connection's task, not for all that wait.
-            catch_unwind(AssertUnwindSafe(|| host.visit(self, Instant::now()))).unwrap_or(false)
+            catch_unwind(AssertUnwindSafe(|| host.visit(self, now))).unwrap_or(false)
         });
         if !visited {
             self.task.wake();
         }
     }
 
-    /// From now on `cx`'s task is woken when the turn comes.
+    /// From now on `cx`'s task is woken when the turn comes, if a visit isn't enough.
     pub fn is_of(&self, cx: &Context<'_>) {
         self.task.register(cx.waker());
     }
 
-    /// Whether the connection may write now. If not, its task is woken when it may.
+    /// Whether the connection may write now. If not, its turn comes when it may.
     #[must_use]
     pub fn comes(self: &Arc<Self>, now: Instant) -> bool {
-        // One that waits is woken once more in any case.
+        // One that waits has a turn once more in any case.
         let waits = self.waits.load(Ordering::Acquire);
         let come = !waits && self.turns.millis(now) >= self.not_before.load(Ordering::Relaxed);
         if !come {
@@ -203,7 +208,7 @@ impl Turn {
         come
     }
 
-    /// The connection's task is woken when its turn has come.
+    /// The connection has a turn as soon as it may.
     fn ask(self: &Arc<Self>) {
         if !self.waits.swap(true, Ordering::AcqRel) {
             self.turns.add(Arc::clone(self));
@@ -340,7 +345,7 @@ mod tests {
         for (enough, woken) in enough.into_iter().zip([0, 2, 2]) {
             let (turn, polls) = (turns.turn(), Arc::new(AtomicUsize::new(0)));
             let host = Arc::new(Host(AtomicUsize::new(0), enough));
-            turn.is_for(Arc::downgrade(&host) as Weak<dyn Visit>);
+            turn.visits(Arc::downgrade(&host) as Weak<dyn Visit>);
             let task = {
                 let (turn, polls) = (Arc::clone(&turn), Arc::clone(&polls));
                 tokio::spawn(poll_fn(move |cx| {
@@ -363,6 +368,19 @@ mod tests {
             assert_eq!(polls.load(Ordering::Relaxed), 1 + woken);
             task.abort();
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_whose_task_writes_while_it_waits_is_visited_after_the_pause() {
+        let (turn, begin) = (turns(4).turn(), Instant::now());
+        let host = Arc::new(Host(AtomicUsize::new(0), || true));
+        turn.visits(Arc::downgrade(&host) as Weak<dyn Visit>);
+        Arc::clone(&turn).wake();
+        turn.pause(begin, 5 * MS);
+        while host.0.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(MS).await;
+        }
+        assert!(begin.elapsed() >= 5 * MS);
     }
 
     #[tokio::test(start_paused = true)]

@@ -56,7 +56,7 @@ pub(super) async fn tie(
         }),
         to_turn: Waker::from(Arc::clone(&turn)),
     });
-    turn.is_for(Arc::downgrade(&tunnel) as Weak<dyn Visit>);
+    turn.visits(Arc::downgrade(&tunnel) as Weak<dyn Visit>);
     let ended = tokio::select! {
         ended = std::future::poll_fn(|cx| tunnel.poll(cx, &turn)) => ended,
         () = dismissal => Ok(()),
@@ -100,25 +100,30 @@ impl Tunnel {
             return Poll::Ready(Err(io::Error::other("a visit broke off")));
         };
         let state = &mut *state;
-        if let Some(ended) = state.ended.take() {
-            return Poll::Ready(ended);
-        }
         // Whatever one way does, the other is looked at: only then both are waited for.
-        let there = pass(cx, &mut state.client, &mut state.replica, &mut state.to_replica, || {});
+        let there = pass(cx, &mut state.client, &mut state.replica, &mut state.to_replica, |_| true);
         let now = Instant::now();
-        let back = if turn.comes(now) { self.pass_back(state, turn, now) } else { Poll::Pending };
+        let back = match state.ended.take() {
+            Some(ended) => Poll::Ready(ended),
+            None if turn.comes(now) => self.pass_back(state, turn, now),
+            None => Poll::Pending,
+        };
         if there.is_ready() { there } else { back }
     }
 
     fn pass_back(&self, state: &mut State, turn: &Turn, now: Instant) -> Poll<io::Result<()>> {
         let cx = &mut Context::from_waker(&self.to_turn);
-        pass(cx, &mut state.replica, &mut state.client, &mut state.to_client, || turn.pause(now, PAUSE))
+        pass(cx, &mut state.replica, &mut state.client, &mut state.to_client, |read| {
+            turn.pause(now, PAUSE);
+            // One that gets more than others takes more turns.
+            read < CHUNK
+        })
     }
 }
 
 impl Visit for Tunnel {
     fn visit(&self, turn: &Turn, now: Instant) -> bool {
-        // While the task is at work it does this, too, or is woken for it.
+        // While the task is at work it does this, too, or is woken for it; after a panic it ends.
         let Ok(mut state) = self.state.try_lock() else { return false };
         if state.ended.is_none()
             && let Poll::Ready(ended) = self.pass_back(&mut state, turn, now)
@@ -156,25 +161,30 @@ impl Unsent {
     }
 }
 
-/// Passes on until there is nothing to read, or no place to write; says when there was something.
+/// Passes on until there is nothing to read, or no place to write. Told how much was read, `goes_on` may leave the rest for
+/// when `cx` is woken next, which it is at once.
 fn pass(
     cx: &mut Context<'_>,
     from: &mut Stream,
     to: &mut Stream,
     unsent: &mut Unsent,
-    passed: impl Fn(),
+    goes_on: impl Fn(usize) -> bool,
 ) -> Poll<io::Result<()>> {
     loop {
         ready!(unsent.poll_send(cx, to))?;
-        let over = SCRATCH.with_borrow_mut(|scratch| {
+        let read = SCRATCH.with_borrow_mut(|scratch| {
             let read = ready!(from.poll_take(cx, scratch))?;
-            passed();
             let sent = if let Poll::Ready(sent) = to.poll_give(cx, &scratch[..read]) { sent? } else { 0 };
             unsent.bytes.extend_from_slice(&scratch[sent..read]);
-            Poll::Ready(io::Result::Ok(read == 0))
+            Poll::Ready(io::Result::Ok(read))
         });
-        if ready!(over)? {
+        let read = ready!(read)?;
+        if read == 0 {
             return Poll::Ready(Ok(()));
+        }
+        if !goes_on(read) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
     }
 }
@@ -201,7 +211,7 @@ mod tests {
         (near, End { stream: Stream::Plain(listener.accept().await.unwrap().0), read: Vec::new() })
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn everything_arrives_both_ways_however_slowly_it_is_read() {
         let ((mut client, client_end), (mut replica, mut replica_end)) = (pair().await, pair().await);
         replica_end.read = b"first ".to_vec();
