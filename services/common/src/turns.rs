@@ -70,8 +70,8 @@ pub struct Turn {
 
 /// A connection that can do without its task what its turn is for.
 pub trait Visit: Send + Sync {
-    /// Does it; `false` if the task must be woken. It mustn't wait, nor take long: everybody else does.
-    fn visit(&self, turn: &Turn, now: Instant) -> bool;
+    /// Does it; `false` if the task must be woken. It mustn't wait, nor take long: others wait for it.
+    fn visit(&self, now: Instant) -> bool;
 }
 
 impl Turns {
@@ -135,8 +135,10 @@ impl Turns {
                 let mut state = lock(&self.state);
                 state.next(self.millis(Instant::now()), self.at_once)
             };
-            // By a task of its own, which an idle thread may take over.
-            tokio::spawn(async move { turns.iter().for_each(Turn::come) });
+            if !turns.is_empty() {
+                // By a task of its own, which an idle thread may take over.
+                tokio::spawn(async move { turns.iter().for_each(Turn::come) });
+            }
             match giver {
                 Giver::Awake => {}
                 Giver::AsleepUntil(millis) => tokio::select! {
@@ -184,7 +186,7 @@ impl Turn {
         }
         let visited = self.host.get().and_then(Weak::upgrade).is_some_and(|host| {
             // A panic is for the connection's task, not for all that wait.
-            catch_unwind(AssertUnwindSafe(|| host.visit(self, now))).unwrap_or(false)
+            catch_unwind(AssertUnwindSafe(|| host.visit(now))).unwrap_or(false)
         });
         if !visited {
             self.task.wake();
@@ -327,14 +329,44 @@ mod tests {
         assert_eq!(far.await.unwrap() - begin, 50 * MS);
     }
 
+    /// A task that only counts how often it is polled.
+    fn counts(turn: &Arc<Turn>) -> (JoinHandle<()>, Arc<AtomicUsize>) {
+        let (turn, polled) = (Arc::clone(turn), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&polled);
+        let task = tokio::spawn(poll_fn(move |cx| {
+            turn.is_of(cx);
+            count.fetch_add(1, Ordering::Relaxed);
+            Poll::Pending
+        }));
+        (task, polled)
+    }
+
     /// Counts visits, and does what it is told to at each.
-    struct Host(AtomicUsize, fn() -> bool);
+    struct Host {
+        turn: Arc<Turn>,
+        visits: AtomicUsize,
+        then: fn() -> bool,
+    }
 
     impl Visit for Host {
-        fn visit(&self, turn: &Turn, now: Instant) -> bool {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            turn.pause(now, 5 * MS);
-            (self.1)()
+        fn visit(&self, now: Instant) -> bool {
+            self.visits.fetch_add(1, Ordering::Relaxed);
+            self.turn.pause(now, 5 * MS);
+            (self.then)()
+        }
+    }
+
+    impl Host {
+        fn of(turn: &Arc<Turn>, then: fn() -> bool) -> Arc<Self> {
+            let host = Arc::new(Self { turn: Arc::clone(turn), visits: AtomicUsize::new(0), then });
+            turn.visits(Arc::downgrade(&host) as Weak<dyn Visit>);
+            host
+        }
+
+        async fn was_visited(&self, times: usize) {
+            while self.visits.load(Ordering::Relaxed) < times {
+                tokio::time::sleep(MS).await;
+            }
         }
     }
 
@@ -343,28 +375,18 @@ mod tests {
         let turns = turns(4);
         let enough = [|| true, || false, || panic!("a visit that fails")] as [fn() -> bool; 3];
         for (enough, woken) in enough.into_iter().zip([0, 2, 2]) {
-            let (turn, polls) = (turns.turn(), Arc::new(AtomicUsize::new(0)));
-            let host = Arc::new(Host(AtomicUsize::new(0), enough));
-            turn.visits(Arc::downgrade(&host) as Weak<dyn Visit>);
-            let task = {
-                let (turn, polls) = (Arc::clone(&turn), Arc::clone(&polls));
-                tokio::spawn(poll_fn(move |cx| {
-                    turn.is_of(cx);
-                    polls.fetch_add(1, Ordering::Relaxed);
-                    Poll::<()>::Pending
-                }))
-            };
+            let turn = turns.turn();
+            let host = Host::of(&turn, enough);
+            let (task, polls) = counts(&turn);
             tokio::time::sleep(MS).await;
             let begin = Instant::now();
             for visits in 1..=2 {
                 (0..3).for_each(|_| Arc::clone(&turn).wake());
-                while host.0.load(Ordering::Relaxed) < visits {
-                    tokio::time::sleep(MS).await;
-                }
+                host.was_visited(visits).await;
             }
             assert!(begin.elapsed() >= 5 * MS, "the second visit comes after the pause");
             tokio::time::sleep(20 * MS).await;
-            assert_eq!(host.0.load(Ordering::Relaxed), 2);
+            assert_eq!(host.visits.load(Ordering::Relaxed), 2);
             assert_eq!(polls.load(Ordering::Relaxed), 1 + woken);
             task.abort();
         }
@@ -373,28 +395,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_whose_task_writes_while_it_waits_is_visited_after_the_pause() {
         let (turn, begin) = (turns(4).turn(), Instant::now());
-        let host = Arc::new(Host(AtomicUsize::new(0), || true));
-        turn.visits(Arc::downgrade(&host) as Weak<dyn Visit>);
+        let host = Host::of(&turn, || true);
         Arc::clone(&turn).wake();
         turn.pause(begin, 5 * MS);
-        while host.0.load(Ordering::Relaxed) == 0 {
-            tokio::time::sleep(MS).await;
-        }
+        host.was_visited(1).await;
         assert!(begin.elapsed() >= 5 * MS);
     }
 
     #[tokio::test(start_paused = true)]
     async fn however_often_a_connection_is_woken_it_has_one_turn() {
         let turns = turns(4);
-        let (turn, polled) = (turns.turn(), Arc::new(AtomicUsize::new(0)));
-        let task = {
-            let (turn, polled) = (Arc::clone(&turn), Arc::clone(&polled));
-            tokio::spawn(poll_fn(move |cx| {
-                turn.is_of(cx);
-                polled.fetch_add(1, Ordering::Relaxed);
-                Poll::<()>::Pending
-            }))
-        };
+        let turn = turns.turn();
+        let (task, polled) = counts(&turn);
         tokio::time::sleep(MS).await;
         turn.pause(Instant::now(), 5 * MS);
         (0..10).for_each(|_| Arc::clone(&turn).wake());

@@ -55,10 +55,11 @@ pub(super) async fn tie(
             ended: None,
         }),
         to_turn: Waker::from(Arc::clone(&turn)),
+        turn,
     });
-    turn.visits(Arc::downgrade(&tunnel) as Weak<dyn Visit>);
+    tunnel.turn.visits(Arc::downgrade(&tunnel) as Weak<dyn Visit>);
     let ended = tokio::select! {
-        ended = std::future::poll_fn(|cx| tunnel.poll(cx, &turn)) => ended,
+        ended = std::future::poll_fn(|cx| tunnel.poll(cx)) => ended,
         () = dismissal => Ok(()),
     };
     if let Err(error) = ended {
@@ -79,6 +80,7 @@ pub(super) async fn tie(
 /// What a tunnel's task and its turns share.
 struct Tunnel {
     state: Mutex<State>,
+    turn: Arc<Turn>,
     to_turn: Waker,
 }
 
@@ -93,8 +95,8 @@ struct State {
 
 impl Tunnel {
     /// Passes on both ways, until one has ended.
-    fn poll(&self, cx: &mut Context<'_>, turn: &Arc<Turn>) -> Poll<io::Result<()>> {
-        turn.is_of(cx);
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.turn.is_of(cx);
         let Ok(mut state) = self.state.lock() else {
             // Something may be missing.
             return Poll::Ready(Err(io::Error::other("a visit broke off")));
@@ -105,16 +107,16 @@ impl Tunnel {
         let now = Instant::now();
         let back = match state.ended.take() {
             Some(ended) => Poll::Ready(ended),
-            None if turn.comes(now) => self.pass_back(state, turn, now),
+            None if self.turn.comes(now) => self.pass_back(state, now),
             None => Poll::Pending,
         };
         if there.is_ready() { there } else { back }
     }
 
-    fn pass_back(&self, state: &mut State, turn: &Turn, now: Instant) -> Poll<io::Result<()>> {
+    fn pass_back(&self, state: &mut State, now: Instant) -> Poll<io::Result<()>> {
         let cx = &mut Context::from_waker(&self.to_turn);
         pass(cx, &mut state.replica, &mut state.client, &mut state.to_client, |read| {
-            turn.pause(now, PAUSE);
+            self.turn.pause(now, PAUSE);
             // One that gets more than others takes more turns.
             read < CHUNK
         })
@@ -122,11 +124,11 @@ impl Tunnel {
 }
 
 impl Visit for Tunnel {
-    fn visit(&self, turn: &Turn, now: Instant) -> bool {
+    fn visit(&self, now: Instant) -> bool {
         // While the task is at work it does this, too, or is woken for it; after a panic it ends.
         let Ok(mut state) = self.state.try_lock() else { return false };
         if state.ended.is_none()
-            && let Poll::Ready(ended) = self.pass_back(&mut state, turn, now)
+            && let Poll::Ready(ended) = self.pass_back(&mut state, now)
         {
             state.ended = Some(ended);
         }
