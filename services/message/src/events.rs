@@ -1,5 +1,7 @@
 //! What clients are told: the bodies of events, written once and shared by all who get them.
 
+use std::{cell::RefCell, fmt, io::Write as _};
+
 use aether_common::Error;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -13,6 +15,11 @@ use crate::{
     },
 };
 
+thread_local! {
+    /// Where an event is written before its length is known.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Something to send to one client: an Engine.IO packet, written once and shared by all who get it.
 #[derive(Debug, Clone)]
 pub(crate) struct Event(Bytes);
@@ -20,13 +27,12 @@ pub(crate) struct Event(Bytes);
 impl Event {
     /// An event with a body.
     pub(crate) fn named(name: &'static str, body: &impl Serialize) -> Self {
-        let head = [b"42[\"", name.as_bytes(), b"\","].concat();
-        Self::written(head, body)
+        Self::written(format_args!("42[\"{name}\","), body)
     }
 
     /// An answer, if the client wants one.
     pub(crate) fn answer(call: Option<u64>, body: &impl Serialize) -> Option<Self> {
-        call.map(|call| Self::written(format!("43{call}[").into_bytes(), body))
+        call.map(|call| Self::written(format_args!("43{call}["), body))
     }
 
     /// A packet that is no event.
@@ -34,13 +40,17 @@ impl Event {
         Self(packet.into())
     }
 
-    fn written(mut packet: Vec<u8>, body: &impl Serialize) -> Self {
-        // Bodies are made of texts, numbers and maps with text keys, which always have a JSON form.
-        if let Err(error) = serde_json::to_writer(&mut packet, body) {
-            tracing::error!(%error, "an event has no JSON form");
-        }
-        packet.push(b']');
-        Self(packet.into())
+    fn written(head: fmt::Arguments<'_>, body: &impl Serialize) -> Self {
+        SCRATCH.with_borrow_mut(|packet| {
+            packet.clear();
+            // Bodies are made of texts, numbers and maps with text keys, which always have a JSON form.
+            let written = write!(packet, "{head}").and_then(|()| Ok(serde_json::to_writer(&mut *packet, body)?));
+            if let Err(error) = written {
+                tracing::error!(%error, "an event has no JSON form");
+            }
+            packet.push(b']');
+            Self(Bytes::copy_from_slice(packet))
+        })
     }
 
     /// The packet's bytes, which are UTF-8.

@@ -61,7 +61,7 @@ mod tests {
 
     fn message(seq: u64) -> Arc<Message> {
         Arc::new(Message {
-            id: seq.to_string(),
+            id: seq.to_string().into(),
             room_id: "r".into(),
             seq,
             sender: User { id: "1".into(), username: "ada".into() },

@@ -70,7 +70,7 @@ impl MessageService for Grpc {
     ) -> Result<Response<pb::SendMessageResponse>, Status> {
         let caller = self.caller(&request).await?;
         let request = request.into_inner();
-        let sender = User { id: caller.user_id, username: caller.username };
+        let sender = User { id: caller.user_id.into(), username: caller.username.into() };
         let user_id = sender.id.clone();
         let (kind, temp_id) = (Some(request.message_type.as_str()), request.temp_id.as_deref());
         let draft = messages::draft(sender, &request.content, kind, temp_id)?;
@@ -222,12 +222,12 @@ impl MessageService for Grpc {
 
 fn message(message: &Message) -> pb::Message {
     pb::Message {
-        id: message.id.clone(),
-        user_id: message.sender.id.clone(),
-        username: message.sender.username.clone(),
-        room_id: message.room_id.clone(),
-        content: message.content.clone(),
-        message_type: message.message_type.clone(),
+        id: message.id.to_string(),
+        user_id: message.sender.id.to_string(),
+        username: message.sender.username.to_string(),
+        room_id: message.room_id.to_string(),
+        content: message.content.to_string(),
+        message_type: message.message_type.to_string(),
         metadata: None,
         created_at: Some(timestamp(message.created_at)),
         updated_at: Some(timestamp(message.created_at)),

@@ -44,12 +44,7 @@ pub(crate) fn draft(
     if !wrong.is_empty() {
         return Err(Error::invalid(wrong));
     }
-    Ok(Draft {
-        sender,
-        content: content.to_owned(),
-        message_type: message_type.to_owned(),
-        client_id: ClientId::new(temp_id),
-    })
+    Ok(Draft { sender, content: content.into(), message_type: message_type.into(), client_id: ClientId::new(temp_id) })
 }
 
 /// A message that is safely stored.
@@ -71,7 +66,8 @@ pub(crate) async fn append(
     told: &watch::Receiver<Tail>,
     drafts: Vec<Draft>,
 ) -> Vec<Result<Stored, Error>> {
-    let mut appending = Appending { store, room, told, results: Vec::with_capacity(drafts.len()), pending: drafts };
+    let mut appending =
+        Appending { store, room: room.into(), told, results: Vec::with_capacity(drafts.len()), pending: drafts };
     let give_up = Instant::now() + CONTENTION;
     let mut trusting = true;
     while !appending.pending.is_empty() {
@@ -97,7 +93,7 @@ pub(crate) async fn append(
 
 struct Appending<'a> {
     store: &'a dyn Store,
-    room: &'a str,
+    room: Arc<str>,
     told: &'a watch::Receiver<Tail>,
     pending: Vec<Draft>,
     results: Vec<Result<Stored, Error>>,
@@ -108,13 +104,13 @@ impl Appending<'_> {
     async fn insert(&mut self, tail: &mut Option<Tail>) -> Result<(Tail, usize), Error> {
         let last = match *tail {
             Some(tail) => tail,
-            None => self.store.tail(self.room).await?,
+            None => self.store.tail(&self.room).await?,
         };
         // A clock that lags behind another replica's must not make history jump back.
         let at = now().max(last.created_at);
         let numbered = (last.seq + 1..).zip(&self.pending);
         let messages: Vec<Message> =
-            numbered.map(|(seq, draft)| draft.clone().into_message(self.room, seq, at)).collect();
+            numbered.map(|(seq, draft)| draft.clone().into_message(Arc::clone(&self.room), seq, at)).collect();
         let stored = self.store.insert(&messages).await?;
         let end = if stored > 0 { Tail { seq: last.seq + stored as u64, created_at: at } } else { last };
         *tail = Some(end);
@@ -133,8 +129,8 @@ impl Appending<'_> {
             return Ok(());
         }
         // Both at once: every round trip is a chance for other replicas to be quicker again.
-        let sent = self.store.find_sent(self.room, &collided.sender.id, &collided.client_id);
-        let (sent, newest) = tokio::join!(sent, self.store.tail(self.room));
+        let sent = self.store.find_sent(&self.room, &collided.sender.id, &collided.client_id);
+        let (sent, newest) = tokio::join!(sent, self.store.tail(&self.room));
         if let Some(message) = sent? {
             self.pending.remove(0);
             self.results.push(Ok(Stored { message: Arc::new(message), resent: true }));
@@ -164,7 +160,7 @@ mod tests {
 
     #[test]
     fn content_is_trimmed_and_counted_in_characters() {
-        assert_eq!(draft(ada(), "  hello \n", None, None).unwrap().content, "hello");
+        assert_eq!(&*draft(ada(), "  hello \n", None, None).unwrap().content, "hello");
         assert!(draft(ada(), &"ä".repeat(1000), None, None).is_ok());
         assert!(draft(ada(), &"ä".repeat(1001), None, None).is_err());
         assert!(draft(ada(), " \t ", None, None).is_err());

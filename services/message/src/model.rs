@@ -1,6 +1,6 @@
 //! Rooms, messages and members, as every part of this service sees them.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aether_common::Error;
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -186,36 +186,36 @@ pub(crate) struct Membership {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct User {
     /// Decimal digits.
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     /// As in the token.
-    pub(crate) username: String,
+    pub(crate) username: Arc<str>,
 }
 
 /// What makes a message the same one when it is sent again: unique for a room and a user. A sender's own id and a
 /// generated one never collide.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct ClientId(String);
+pub(crate) struct ClientId(Arc<str>);
 
 impl ClientId {
     /// From the sender's `tempId`; without one, an id that no resend can have.
     #[must_use]
     pub(crate) fn new(temp_id: Option<&str>) -> Self {
         match temp_id {
-            Some(id) => Self(format!("t:{id}")),
-            None => Self(format!("g:{}", uuid::Uuid::new_v4())),
+            Some(id) => Self(format!("t:{id}").into()),
+            None => Self(format!("g:{}", uuid::Uuid::new_v4()).into()),
         }
     }
 
     /// Of a message that an earlier backend knew by this id.
     #[must_use]
     pub(crate) fn imported(old_id: &str) -> Self {
-        Self(format!("i:{old_id}"))
+        Self(format!("i:{old_id}").into())
     }
 
     /// As it was stored.
     #[must_use]
-    pub(crate) fn from_stored(text: String) -> Self {
+    pub(crate) fn from_stored(text: Arc<str>) -> Self {
         Self(text)
     }
 
@@ -223,6 +223,12 @@ impl ClientId {
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same, shared.
+    #[must_use]
+    pub(crate) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// The sender's `tempId`, where there was one.
@@ -238,21 +244,21 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A stored message.
+/// A stored message. Its texts are shared by all that it goes through: a busy service would copy each a dozen times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Message {
     /// 24 hexadecimal digits.
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     /// The room's id.
-    pub(crate) room_id: String,
+    pub(crate) room_id: Arc<str>,
     /// 1, 2, 3, … in each room, without a gap.
     pub(crate) seq: u64,
     /// Who sent it.
     pub(crate) sender: User,
     /// 1 to 1,000 characters.
-    pub(crate) content: String,
+    pub(crate) content: Arc<str>,
     /// `text`, `image` or `file`.
-    pub(crate) message_type: String,
+    pub(crate) message_type: Arc<str>,
     /// What a resend is known by.
     pub(crate) client_id: ClientId,
     /// When it was stored; never before its predecessor's.
@@ -265,9 +271,9 @@ pub(crate) struct Draft {
     /// Who sends it.
     pub(crate) sender: User,
     /// 1 to 1,000 characters.
-    pub(crate) content: String,
+    pub(crate) content: Arc<str>,
     /// `text`, `image` or `file`.
-    pub(crate) message_type: String,
+    pub(crate) message_type: Arc<str>,
     /// What a resend is known by.
     pub(crate) client_id: ClientId,
 }
@@ -275,10 +281,10 @@ pub(crate) struct Draft {
 impl Draft {
     /// The message that this becomes under a sequence number.
     #[must_use]
-    pub(crate) fn into_message(self, room_id: &str, seq: u64, created_at: DateTime<Utc>) -> Message {
+    pub(crate) fn into_message(self, room_id: impl Into<Arc<str>>, seq: u64, created_at: DateTime<Utc>) -> Message {
         Message {
-            id: new_id(),
-            room_id: room_id.to_owned(),
+            id: new_id().into(),
+            room_id: room_id.into(),
             seq,
             sender: self.sender,
             content: self.content,

@@ -1,5 +1,7 @@
 //! What events carry, both ways. The description of the socket is made from these types.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,11 +31,13 @@ pub(crate) struct JoinCall {
 /// A message to send.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct SendCall {
+pub(crate) struct SendCall<'a> {
     /// The room's id or name.
-    pub(crate) room_id: String,
+    #[serde(borrow)]
+    pub(crate) room_id: Cow<'a, str>,
     /// 1 to 1,000 characters after trimming.
-    pub(crate) content: String,
+    #[serde(borrow)]
+    pub(crate) content: Cow<'a, str>,
     /// `text` where it is left out.
     #[schemars(extend("enum" = ["text", "image", "file", null]))]
     pub(crate) message_type: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    sync::Arc,
     time::Duration,
 };
 
@@ -51,7 +52,7 @@ impl Typist {
 
 /// The typists of one room.
 #[derive(Debug, Default)]
-pub(crate) struct Typing(HashMap<String, Typist>);
+pub(crate) struct Typing(HashMap<Arc<str>, Typist>);
 
 impl Typing {
     /// A user types, or goes on typing.
@@ -79,7 +80,7 @@ impl Typing {
 
     /// Ends what has lasted too long.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<Change> {
-        let users: Vec<String> = self.0.keys().cloned().collect();
+        let users: Vec<_> = self.0.keys().cloned().collect();
         users.iter().filter_map(|user| self.end(user, |_, until| *until <= now)).collect()
     }
 
@@ -90,7 +91,7 @@ impl Typing {
     }
 
     fn end(&mut self, user_id: &str, ended: impl Fn(&Source, &Instant) -> bool) -> Option<Change> {
-        let Entry::Occupied(mut entry) = self.0.entry(user_id.to_owned()) else { return None };
+        let Entry::Occupied(mut entry) = self.0.entry(user_id.into()) else { return None };
         let typist = entry.get_mut();
         let here = typist.here();
         typist.until.retain(|source, until| !ended(source, until));

@@ -50,7 +50,7 @@ pub(crate) struct Hub {
     bus: Arc<dyn Bus>,
     metrics: Arc<Metrics>,
     rooms: DashMap<String, Handle>,
-    users: DashMap<String, Vec<Arc<Subscriber>>>,
+    users: DashMap<Arc<str>, Vec<Arc<Subscriber>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -209,6 +209,9 @@ impl Hub {
     #[allow(clippy::result_large_err)] // the command goes back to where it came from
     fn command(self: &Arc<Self>, room: &str, command: Command) -> Result<(), Command> {
         // Holding the entry keeps the task from ending between the look and the sending.
+        if let Some(handle) = self.rooms.get(room) {
+            return handle.give(command);
+        }
         let handle = match self.rooms.entry(room.to_owned()) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
@@ -218,7 +221,7 @@ impl Hub {
                 entry.insert(Handle { commands, behind })
             }
         };
-        handle.commands.try_send(command).map_err(mpsc::error::TrySendError::into_inner)
+        handle.give(command)
     }
 
     /// Forgets a room whose task ends, unless a command has come in meanwhile.
@@ -236,7 +239,7 @@ impl Hub {
                     Incoming::Resync => self.rooms.iter().for_each(|room| room.behind(Command::Look)),
                     Incoming::Hint { from, hint } => {
                         let room = match &hint {
-                            Hint::Message { message } => message.room_id.clone(),
+                            Hint::Message { message } => message.room_id.to_string(),
                             Hint::Typing { room, .. } | Hint::Presence { room, .. } | Hint::Removed { room, .. } => {
                                 room.clone()
                             }
@@ -264,9 +267,14 @@ impl Hub {
 }
 
 impl Handle {
+    #[allow(clippy::result_large_err)] // the command goes back to where it came from
+    fn give(&self, command: Command) -> Result<(), Command> {
+        self.commands.try_send(command).map_err(mpsc::error::TrySendError::into_inner)
+    }
+
     /// Hands over a hint; where there is no place for it, the room finds its content in the store.
     fn behind(&self, command: Command) {
-        if self.commands.try_send(command).is_err() {
+        if self.give(command).is_err() {
             self.behind.store(true, Ordering::Relaxed);
         }
     }

@@ -51,7 +51,7 @@ pub(super) struct Outbox {
     /// On its own: what else the room waits for mustn't keep senders waiting.
     appending: Option<JoinHandle<Appended>>,
     /// Sender and client id of what is under way, or done and not handed out yet.
-    in_flight: HashSet<(String, ClientId)>,
+    in_flight: HashSet<(Arc<str>, ClientId)>,
     contended_until: Option<Instant>,
     start_at: Option<Instant>,
     /// The newest end that other replicas have told of.
@@ -136,7 +136,7 @@ impl Outbox {
     }
 }
 
-fn key(message: &Message) -> (String, ClientId) {
+fn key(message: &Message) -> (Arc<str>, ClientId) {
     (message.sender.id.clone(), message.client_id.clone())
 }
 

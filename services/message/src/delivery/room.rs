@@ -329,7 +329,7 @@ impl Room {
                 self.tell_typing(change);
             }
             Hint::Presence { user, here, .. } => self.tell_others(&user, &events::presence(&user, &self.id, here)),
-            Hint::Removed { user_id, .. } => self.evict(|user| user.id == user_id),
+            Hint::Removed { user_id, .. } => self.evict(|user| *user.id == *user_id),
         }
     }
 

@@ -119,7 +119,7 @@ impl Store for Troubled {
         self.store.memberships(wanted).await
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
+    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
         self.store.members_among(room, users).await
     }
 
@@ -188,7 +188,7 @@ impl Replicas {
             *next += 1;
             *next
         };
-        let user = User { id: user.into(), username: format!("user{user}") };
+        let user = User { id: user.into(), username: format!("user{user}").into() };
         let queue = Arc::<Queue>::default();
         let subscriber = Subscriber::new(id, user, Arc::clone(&queue));
         self.hubs[replica].connected(&subscriber);

@@ -29,10 +29,10 @@ pub(super) async fn import(
             Err(error) => return Ok(Answer::Refused { index, fields: error.fields }),
         }
     }
-    let ids: Vec<_> = drafts.iter().map(|(_, draft)| draft.id.clone()).collect();
+    let ids: Vec<_> = drafts.iter().map(|(_, draft)| draft.id.to_string()).collect();
     let mut seen = store.messages_among(&ids).await?;
     // The same message twice in what was asked for is one, too.
-    drafts.retain(|(_, draft)| seen.insert(draft.id.clone()));
+    drafts.retain(|(_, draft)| seen.insert(draft.id.to_string()));
     let (there, made) = (old.len() - drafts.len(), drafts.len());
     for _ in 0..ATTEMPTS {
         let Some((index, first)) = drafts.first() else { break };
@@ -68,10 +68,10 @@ fn numbered(drafts: &[(usize, model::Message)], mut tail: model::Tail) -> Vec<mo
 
 /// A message without its number.
 fn checked(room: &str, old: &Message) -> Result<model::Message, Error> {
-    let sender = User { id: old.user_id.clone(), username: old.username.trim().to_owned() };
+    let sender = User { id: old.user_id.as_str().into(), username: old.username.trim().into() };
     let draft = messages::draft(sender, &old.content, Some(&old.message_type), None)?;
     Ok(model::Message {
-        id: id_of("message", &old.id),
+        id: id_of("message", &old.id).into(),
         client_id: ClientId::imported(&old.id),
         created_at: old.created_at.trunc_subsecs(3),
         ..draft.into_message(room, 0, old.created_at)

@@ -140,7 +140,7 @@ async fn messages_are_numbered_in_order_and_keep_ids_senders_and_times(store: Ar
     assert_eq!(counts(&messages(&store, HEX, &[old[0].clone(), old[1].clone(), late]).await), (3, 0));
     let kept = store.after(HEX, 0, 10).await.unwrap();
     assert_eq!(kept.iter().map(|m| m.seq).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!((kept[0].id.as_str(), kept[0].sender.username.as_str()), (id, "Ada Lovelace"));
+    assert_eq!((&*kept[0].id, &*kept[0].sender.username), (id, "Ada Lovelace"));
     let times: Vec<_> = kept.iter().map(|message| message.created_at).collect();
     assert_eq!(times, [old[0].created_at, old[1].created_at, old[1].created_at], "time doesn't jump back");
     assert!(kept.iter().all(|message| message.client_id.temp_id().is_none()), "no client sent them");

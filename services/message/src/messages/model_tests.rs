@@ -86,7 +86,7 @@ impl Store for Model {
 
     async fn find_sent(&self, _: &str, user: &str, id: &ClientId) -> Result<Option<Message>, Error> {
         let messages = self.messages.lock().unwrap();
-        Ok(messages.iter().find(|m| m.sender.id == user && m.client_id == *id).cloned())
+        Ok(messages.iter().find(|m| *m.sender.id == *user && m.client_id == *id).cloned())
     }
 
     fn name(&self) -> &'static str {
@@ -137,7 +137,7 @@ impl Store for Model {
     async fn memberships(&self, _: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
         unreachable!()
     }
-    async fn members_among(&self, _: &str, _: HashSet<String>) -> Result<HashSet<String>, Error> {
+    async fn members_among(&self, _: &str, _: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
         unreachable!()
     }
     async fn after(&self, _: &str, _: u64, _: u32) -> Result<Vec<Message>, Error> {
@@ -166,7 +166,7 @@ proptest! {
         runtime.block_on(async {
             let store = Model { events: Mutex::new(events.into()), ..Model::default() };
             let mut tail = None;
-            let mut acknowledged: HashMap<u8, (u64, String)> = HashMap::new();
+            let mut acknowledged: HashMap<u8, (u64, Arc<str>)> = HashMap::new();
             for (batch, behind) in batches.into_iter().zip(told) {
                 let seq = (store.next_seq() - 1).saturating_sub(behind);
                 let word = watch::Sender::new(Tail { seq, created_at: now() }).subscribe();

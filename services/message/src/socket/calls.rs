@@ -6,7 +6,8 @@ use std::{
 };
 
 use aether_common::{Code, Error};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Sockets, packet::Call, session::Session};
 use crate::{
@@ -129,9 +130,14 @@ impl Caller {
     }
 
     async fn send_message(&self, call: &Call) {
-        let temp_id = call.payload.as_ref().and_then(|p| p.get("tempId")).and_then(|t| t.as_str()).map(str::to_owned);
+        let payload =
+            parse::<SendCall<'_>>(call, "{roomId: string, content: string, messageType?: string, tempId?: string}");
+        let temp_id = match &payload {
+            Ok(payload) => payload.temp_id.clone(),
+            Err(_) => temp_id(call),
+        };
         let answer = self.answer(call.number, temp_id);
-        match self.checked(call).await {
+        match self.checked(payload).await {
             Ok((room, draft)) => self.sockets.hub.send(room, draft, Some(self.subscriber.id), answer),
             Err(error) => {
                 error.log();
@@ -143,9 +149,8 @@ impl Caller {
         }
     }
 
-    async fn checked(&self, call: &Call) -> Result<(Arc<Room>, Draft), Error> {
-        let payload: SendCall =
-            parse(call, "{roomId: string, content: string, messageType?: string, tempId?: string}")?;
+    async fn checked(&self, payload: Result<SendCall<'_>, Error>) -> Result<(Arc<Room>, Draft), Error> {
+        let payload = payload?;
         let draft = messages::draft(
             self.subscriber.user.clone(),
             &payload.content,
@@ -185,9 +190,15 @@ impl Caller {
 
 const MALFORMED: &str = "MALFORMED_PAYLOAD";
 
-fn parse<T: DeserializeOwned>(call: &Call, wanted: &str) -> Result<T, Error> {
-    let malformed = || Error::new(Code::Invalid, MALFORMED, format!("Invalid payload: expected {wanted}"));
-    T::deserialize(call.payload.as_ref().ok_or_else(malformed)?).map_err(|_| malformed())
+fn parse<'a, T: Deserialize<'a>>(call: &'a Call, wanted: &str) -> Result<T, Error> {
+    let payload = call.payload.as_deref().and_then(|payload| serde_json::from_str(payload).ok());
+    payload.ok_or_else(|| Error::new(Code::Invalid, MALFORMED, format!("Invalid payload: expected {wanted}")))
+}
+
+/// The client's own id for a message that is malformed otherwise.
+fn temp_id(call: &Call) -> Option<String> {
+    let payload: Value = serde_json::from_str(call.payload.as_deref()?).ok()?;
+    Some(payload.get("tempId")?.as_str()?.to_owned())
 }
 
 /// What a socket is told as its live feed starts.

@@ -300,9 +300,9 @@ impl Driver {
             }
         };
         self.connect_by = None;
-        let user = User { id: identity.user_id.clone(), username: identity.username.clone() };
+        let user = User { id: identity.user_id.as_str().into(), username: identity.username.as_str().into() };
         let id = self.sockets.next_id.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(user = user.id, socket = id, "connected");
+        tracing::debug!(user = &*user.id, socket = id, "connected");
         queue.push(session::connected());
         queue.push(events::connected(&user));
         let subscriber = Subscriber::new(id, user, Arc::clone(queue));
@@ -346,7 +346,7 @@ impl Driver {
         if self.session.queue.overflowed() || stuck.is_some_and(|at| at <= now) {
             if let Some(subscriber) = &self.subscriber {
                 self.sockets.metrics.dropped_sockets.inc();
-                tracing::info!(user = subscriber.user.id, socket = subscriber.id, "too slow, cut off");
+                tracing::info!(user = &*subscriber.user.id, socket = subscriber.id, "too slow, cut off");
             }
             self.gone = true;
         }
@@ -409,7 +409,7 @@ impl Driver {
         self.session.queue.close();
         self.sockets.sessions.remove(&self.session.sid);
         if let Some(subscriber) = &self.subscriber {
-            tracing::debug!(user = subscriber.user.id, socket = subscriber.id, "disconnected");
+            tracing::debug!(user = &*subscriber.user.id, socket = subscriber.id, "disconnected");
         }
     }
 }

@@ -103,7 +103,7 @@ async fn a_store_out_of_reach_is_an_outage_within_the_deadline() {
 }
 
 fn user(id: &str) -> User {
-    User { id: id.into(), username: format!("user{id}") }
+    User { id: id.into(), username: format!("user{id}").into() }
 }
 
 fn draft(sender: &str, content: &str, temp_id: Option<&str>) -> Draft {
@@ -159,7 +159,7 @@ async fn the_public_room_is_made_once(store: Arc<dyn Store>) {
 async fn messages_come_back_as_they_were(store: Arc<dyn Store>) {
     let room = new_room(store.as_ref()).await.id;
     let content = "line\n\u{1F600} \u{0000}\"quoted\" 'and' \\ $where";
-    let message = draft("1", content, Some("t-1")).into_message(&room, 1, now());
+    let message = draft("1", content, Some("t-1")).into_message(room.as_str(), 1, now());
     assert_eq!(store.insert(std::slice::from_ref(&message)).await.unwrap(), 1);
     assert_eq!(store.after(&room, 0, 10).await.unwrap(), std::slice::from_ref(&message));
     assert_eq!(store.after(&room, 1, 10).await.unwrap(), []);
@@ -182,7 +182,7 @@ async fn an_insert_stops_at_the_first_number_that_is_taken(store: Arc<dyn Store>
 
 async fn an_insert_stops_at_the_first_client_id_that_is_taken(store: Arc<dyn Store>) {
     let room = new_room(store.as_ref()).await.id;
-    let message = |seq, temp_id| draft("1", "x", Some(temp_id)).into_message(&room, seq, now());
+    let message = |seq, temp_id| draft("1", "x", Some(temp_id)).into_message(room.as_str(), seq, now());
     assert_eq!(store.insert(&[message(1, "a")]).await.unwrap(), 1);
     assert_eq!(store.insert(&[message(2, "b"), message(3, "a"), message(4, "c")]).await.unwrap(), 1);
     assert_eq!(seqs(store.as_ref(), &room).await, [1, 2]);

@@ -93,7 +93,7 @@ impl Store for Measured {
         self.times.note("memberships", self.store.memberships(wanted)).await
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
+    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
         self.times.note("members_among", self.store.members_among(room, users)).await
     }
 

@@ -92,7 +92,7 @@ pub(crate) trait Store: Send + Sync + 'static {
         Ok(self.memberships(&[(room.to_owned(), user.to_owned())]).await?.pop().flatten())
     }
     /// Those of the users who are members.
-    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error>;
+    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error>;
 
     /// Stores messages of one room in their order, up to the first whose number or client id is taken, and tells how
     /// many. They are safe when this returns. After an error any number of them may be stored, still without a gap.

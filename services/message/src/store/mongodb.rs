@@ -257,10 +257,10 @@ impl Store for MongoStore {
         Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
-        let users: Vec<String> = users.into_iter().collect();
+    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
+        let users: Vec<_> = users.iter().map(ToString::to_string).collect();
         let filter = doc! {"roomId": object_id(room)?, "userId": {"$in": users}};
-        in_time(async { self.participants.find(filter).await?.map_ok(|p| p.user_id).try_collect().await }).await
+        in_time(async { self.participants.find(filter).await?.map_ok(|p| p.user_id.into()).try_collect().await }).await
     }
 
     async fn insert(&self, messages: &[Message]) -> Result<usize, Error> {

@@ -49,7 +49,7 @@ pub(crate) struct SqliteStore {
     inserts: Inserts,
     /// Each room asks before each batch of its own. Those who aren't known are asked for together, which is one way to
     /// SQLite's thread.
-    members: Batch<(String, HashSet<String>), HashSet<String>>,
+    members: Batch<(String, HashSet<Arc<str>>), HashSet<Arc<str>>>,
     known: Arc<Known>,
 }
 
@@ -272,7 +272,7 @@ impl Store for SqliteStore {
         memberships(&self.readers, wanted).await
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<String>) -> Result<HashSet<String>, Error> {
+    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
         let (mut members, others, asked_at) = self.known.among(room, users);
         if !others.is_empty() {
             let found = self.members.ask((room.to_owned(), others)).await?;
@@ -322,7 +322,7 @@ impl Store for SqliteStore {
     }
 
     async fn find_sent(&self, room: &str, user: &str, client_id: &ClientId) -> Result<Option<Message>, Error> {
-        let key = (room.to_owned(), user.to_owned(), client_id.as_str().to_owned());
+        let key = (room.into(), user.into(), client_id.text());
         let found = async {
             let newest = self.inserts.seq(&key).await?;
             let query = sqlx::query(
@@ -353,11 +353,11 @@ async fn memberships(readers: &SqlitePool, wanted: &[Place]) -> Result<Vec<Optio
 /// Of each room's users, those who are members.
 async fn members_of_each(
     readers: SqlitePool,
-    wanted: Vec<(String, HashSet<String>)>,
-) -> Result<Vec<HashSet<String>>, Error> {
-    let places = wanted.iter().flat_map(|(room, users)| users.iter().map(move |user| (room.clone(), user.clone())));
+    wanted: Vec<(String, HashSet<Arc<str>>)>,
+) -> Result<Vec<HashSet<Arc<str>>>, Error> {
+    let places = wanted.iter().flat_map(|(room, users)| users.iter().map(move |user| (room.clone(), user.to_string())));
     let mut found = memberships(&readers, &places.collect::<Vec<_>>()).await?.into_iter();
-    let members = |users: HashSet<String>| users.into_iter().filter(|_| found.next().flatten().is_some()).collect();
+    let members = |users: HashSet<Arc<str>>| users.into_iter().filter(|_| found.next().flatten().is_some()).collect();
     Ok(wanted.into_iter().map(|(_, users)| users).map(members).collect())
 }
 
@@ -394,7 +394,7 @@ fn listed(row: &SqliteRow) -> Result<Listed, Error> {
 }
 
 fn message(row: &SqliteRow) -> Result<Message, Error> {
-    let text = |column| row.try_get::<String, _>(column).map_err(Error::internal);
+    let text = |column| row.try_get::<Arc<str>, _>(column).map_err(Error::internal);
     let number = |column| row.try_get::<i64, _>(column).map_err(Error::internal);
     Ok(Message {
         id: text("id")?,

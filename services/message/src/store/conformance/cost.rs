@@ -28,13 +28,14 @@ fn processor() -> Duration {
 
 async fn print_costs(store: Arc<dyn Store>) {
     let room = new_room(store.as_ref()).await.id;
-    let (mut seq, senders) = (1, HashSet::from(["1".to_owned()]));
+    let (mut seq, senders) = (1, HashSet::from(["1".into()]));
     for batch in [1_u64, 10, 100] {
         let (started, before, first) = (Instant::now(), processor(), seq);
         while started.elapsed() < EACH {
             assert_eq!(store.members_among(&room, senders.clone()).await.unwrap().len(), 1);
-            let message =
-                |seq| draft("1", "a message of some forty characters in all", None).into_message(&room, seq, now());
+            let message = |seq| {
+                draft("1", "a message of some forty characters in all", None).into_message(room.as_str(), seq, now())
+            };
             let messages: Vec<Message> = (seq..seq + batch).map(message).collect();
             assert_eq!(store.insert(&messages).await.unwrap(), messages.len());
             seq += batch;
@@ -91,7 +92,7 @@ async fn a_late_page_costs_no_more_than_twice_the_first(store: Arc<dyn Store>) {
     let pages = if store.shared() { 100 } else { 1000 };
     let room = new_room(store.as_ref()).await.id;
     for first in (1..=u64::from(pages) * 20).step_by(1000) {
-        let message = |seq| draft("1", "x", None).into_message(&room, seq, now());
+        let message = |seq| draft("1", "x", None).into_message(room.as_str(), seq, now());
         let messages: Vec<Message> = (first..first + 1000).map(message).collect();
         assert_eq!(store.insert(&messages).await.unwrap(), messages.len());
     }

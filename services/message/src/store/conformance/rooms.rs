@@ -85,8 +85,8 @@ async fn members_enter_and_leave(store: Arc<dyn Store>) {
 
 /// Of users 1 to 3, those who are members.
 async fn among(store: &dyn Store, room: &str) -> Vec<String> {
-    let found = store.members_among(room, ["1", "2", "3"].map(str::to_owned).into()).await.unwrap();
-    let mut found: Vec<String> = found.into_iter().collect();
+    let found = store.members_among(room, ["1", "2", "3"].map(Arc::from).into()).await.unwrap();
+    let mut found: Vec<_> = found.iter().map(ToString::to_string).collect();
     found.sort();
     found
 }

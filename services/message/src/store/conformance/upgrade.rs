@@ -37,7 +37,7 @@ async fn rooms_members_and_messages_of_the_first_release_are_read_and_numbers_go
     let (messages, total) = store.history(&room, Page::ALL).await.unwrap();
     assert_eq!((messages.iter().map(|m| m.seq).collect::<Vec<_>>(), total), (vec![1, 2, 3], 3));
     let resent = store.find_sent(&room, "4", &ClientId::new(Some("temp-2"))).await.unwrap().unwrap();
-    assert_eq!(resent.content, "message 2");
+    assert_eq!(&*resent.content, "message 2");
     assert_eq!(super::seqs(store.as_ref(), &room).await, [1, 2, 3]);
     assert_eq!(store.insert(&super::numbered(&room, [4])).await.unwrap(), 1);
 }

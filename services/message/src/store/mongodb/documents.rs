@@ -1,5 +1,7 @@
 //! What is kept, as MongoDB has it.
 
+use std::sync::Arc;
+
 use aether_common::Error;
 use chrono::{DateTime, Utc};
 use mongodb::bson::{self, oid::ObjectId};
@@ -35,11 +37,11 @@ pub(super) struct MessageDocument {
     pub(super) id: ObjectId,
     pub(super) room_id: ObjectId,
     pub(super) seq: i64,
-    pub(super) user_id: String,
-    pub(super) username: String,
-    pub(super) content: String,
-    pub(super) message_type: String,
-    pub(super) client_id: String,
+    pub(super) user_id: Arc<str>,
+    pub(super) username: Arc<str>,
+    pub(super) content: Arc<str>,
+    pub(super) message_type: Arc<str>,
+    pub(super) client_id: Arc<str>,
     pub(super) created_at: bson::DateTime,
 }
 
@@ -97,7 +99,7 @@ impl MessageDocument {
             username: message.sender.username.clone(),
             content: message.content.clone(),
             message_type: message.message_type.clone(),
-            client_id: message.client_id.as_str().to_owned(),
+            client_id: message.client_id.text(),
             created_at: stamp(message.created_at),
         })
     }
@@ -106,8 +108,8 @@ impl MessageDocument {
 impl From<MessageDocument> for Message {
     fn from(message: MessageDocument) -> Self {
         Self {
-            id: message.id.to_hex(),
-            room_id: message.room_id.to_hex(),
+            id: message.id.to_hex().into(),
+            room_id: message.room_id.to_hex().into(),
             seq: message.seq.cast_unsigned(),
             sender: User { id: message.user_id, username: message.username },
             content: message.content,

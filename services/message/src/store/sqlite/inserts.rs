@@ -1,8 +1,17 @@
 //! Messages on their way into the file.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex as Lock},
+};
 
-use sqlx::{QueryBuilder, Sqlite, SqlitePool, error::ErrorKind};
+use aether_common::lock;
+use sqlx::{
+    Arguments as _, AssertSqlSafe, SqlitePool,
+    error::{BoxDynError, ErrorKind},
+    sqlite::SqliteArguments,
+};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::{
@@ -11,8 +20,10 @@ use super::{
 };
 use crate::{delivery::BATCH, model::Message};
 
-/// The most messages in a statement: SQLite takes 32,766 values, and a message has nine.
-const MOST: usize = 32_766 / 9;
+/// How many values a message has.
+const COLUMNS: usize = 9;
+/// The most messages in a statement: SQLite takes 32,766 values.
+const MOST: usize = 32_766 / COLUMNS;
 /// So many rooms' messages are stored together.
 const TOGETHER: usize = MOST / BATCH;
 
@@ -129,37 +140,51 @@ async fn insert(writer: &SqlitePool, rooms: &[&[Message]]) -> Result<bool, sqlx:
     if messages.is_empty() {
         return Ok(true);
     }
-    // A message that was sent before has no number, which is refused.
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT OR FAIL INTO messages
-             (id, room_id, seq, user_id, username, content, message_type, client_id, created_at)
-         SELECT column1, column2,
-             CASE WHEN EXISTS (
-                 SELECT 1 FROM sent WHERE room_id = column2 AND user_id = column4 AND client_id = column8
-             ) THEN NULL ELSE column3 END,
-             column4, column5, column6, column7, column8, column9 FROM (",
-    );
-    query.push_values(&messages, |mut row, message| {
-        row.push_bind(&message.id)
-            .push_bind(&message.room_id)
-            .push_bind(message.seq.cast_signed())
-            .push_bind(&message.sender.id)
-            .push_bind(&message.sender.username)
-            .push_bind(&message.content)
-            .push_bind(&message.message_type)
-            .push_bind(message.client_id.as_str())
-            .push_bind(message.created_at.timestamp_millis());
-    });
-    for _ in messages.len()..shape(messages.len()) {
-        // What isn't bound is null.
-        query.push(", (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    }
-    query.push(") WHERE column1 IS NOT NULL");
-    match query.build().execute(writer).await {
+    let values = values(&messages).map_err(sqlx::Error::Encode)?;
+    let statement = AssertSqlSafe(statement(shape(messages.len())));
+    match sqlx::query_with(statement, values).execute(writer).await {
         Ok(_) => Ok(true),
         Err(error) if is_duplicate(&error) || has_no_number(&error) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn values(messages: &[&Message]) -> Result<SqliteArguments, BoxDynError> {
+    let mut values = SqliteArguments::default();
+    values.reserve(messages.len() * COLUMNS, 0);
+    for message in messages {
+        values.add(Arc::clone(&message.id))?;
+        values.add(Arc::clone(&message.room_id))?;
+        values.add(message.seq.cast_signed())?;
+        values.add(Arc::clone(&message.sender.id))?;
+        values.add(Arc::clone(&message.sender.username))?;
+        values.add(Arc::clone(&message.content))?;
+        values.add(Arc::clone(&message.message_type))?;
+        values.add(message.client_id.text())?;
+        values.add(message.created_at.timestamp_millis())?;
+    }
+    Ok(values)
+}
+
+/// Stores up to so many messages: what isn't bound is null, and left out. A message that was sent before has no number,
+/// which is refused.
+fn statement(rows: usize) -> Arc<str> {
+    static STATEMENTS: Lock<BTreeMap<usize, Arc<str>>> = Lock::new(BTreeMap::new());
+    let write = || {
+        let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        let statement = format!(
+            "INSERT OR FAIL INTO messages
+                 (id, room_id, seq, user_id, username, content, message_type, client_id, created_at)
+             SELECT column1, column2,
+                 CASE WHEN EXISTS (
+                     SELECT 1 FROM sent WHERE room_id = column2 AND user_id = column4 AND client_id = column8
+                 ) THEN NULL ELSE column3 END,
+                 column4, column5, column6, column7, column8, column9
+             FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
+        );
+        Arc::from(statement)
+    };
+    Arc::clone(lock(&STATEMENTS).entry(rows).or_insert_with(write))
 }
 
 /// For how many messages there is a statement: to parse one takes a fifth of the time that it runs, so there are few,
@@ -176,7 +201,7 @@ async fn stored(writer: &SqlitePool, messages: &[Message]) -> Result<usize, sqlx
     let query = sqlx::query_scalar("SELECT id FROM messages WHERE room_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
     let query = query.bind(&first.room_id).bind(first.seq.cast_signed()).bind(last.seq.cast_signed());
     let there: Vec<String> = query.fetch_all(writer).await?;
-    Ok(messages.iter().zip(there).take_while(|(message, there)| message.id == *there).count())
+    Ok(messages.iter().zip(there).take_while(|(message, there)| *message.id == *there).count())
 }
 
 /// SQLITE_CONSTRAINT_NOTNULL.
@@ -215,7 +240,7 @@ mod tests {
 
     /// As `temp_id` of one of `SENDERS`.
     fn message<const SENDERS: u64>(seq: u64, temp_id: u64) -> Message {
-        let sender = User { id: (temp_id % SENDERS).to_string(), username: "ada".into() };
+        let sender = User { id: (temp_id % SENDERS).to_string().into(), username: "ada".into() };
         let draft = messages::draft(sender, "hello", None, Some(&format!("{temp_id:08}"))).unwrap();
         draft.into_message(ROOM, seq, now())
     }
@@ -297,7 +322,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = with_room(&folder.path().join("message.db")).await;
         let general = store.room_by_name(crate::model::GENERAL).await.unwrap().unwrap().id;
-        let to_general = |seq, temp_id| Message { room_id: general.clone(), ..message::<7>(seq, temp_id) };
+        let to_general = |seq, temp_id| Message { room_id: general.as_str().into(), ..message::<7>(seq, temp_id) };
         assert_eq!(store.insert(&[to_general(1, 1)]).await.unwrap(), 1);
         sqlx::query("INSERT INTO sent SELECT room_id, user_id, client_id, seq FROM messages")
             .execute(&store.writer)
@@ -354,8 +379,8 @@ mod tests {
         assert_eq!(store.find_sent(&room, "4", &resent).await.unwrap().unwrap().seq, 2);
         let sender = User { id: "4".into(), username: "ada".into() };
         let draft = |temp_id| messages::draft(sender.clone(), "hello", None, Some(temp_id)).unwrap();
-        assert_eq!(store.insert(&[draft("temp-2").into_message(&room, 4, now())]).await.unwrap(), 0);
-        assert_eq!(store.insert(&[draft("temp-4").into_message(&room, 4, now())]).await.unwrap(), 1);
+        assert_eq!(store.insert(&[draft("temp-2").into_message(room.as_str(), 4, now())]).await.unwrap(), 0);
+        assert_eq!(store.insert(&[draft("temp-4").into_message(room.as_str(), 4, now())]).await.unwrap(), 1);
     }
 
     #[tokio::test]

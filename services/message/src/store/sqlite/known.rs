@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use aether_common::lock;
@@ -18,7 +18,7 @@ pub(super) struct Known(Mutex<State>);
 #[derive(Default)]
 struct State {
     /// Users by room.
-    members: HashMap<String, HashSet<String>>,
+    members: HashMap<String, HashSet<Arc<str>>>,
     count: usize,
     /// How many memberships have ended.
     ended: u64,
@@ -27,16 +27,16 @@ struct State {
 impl Known {
     /// Of a room's users, those who are known to be members, the others, and the number to tell with what is found of
     /// these.
-    pub(super) fn among(&self, room: &str, users: HashSet<String>) -> (HashSet<String>, HashSet<String>, u64) {
+    pub(super) fn among(&self, room: &str, users: HashSet<Arc<str>>) -> (HashSet<Arc<str>>, HashSet<Arc<str>>, u64) {
         let state = lock(&self.0);
         let members = state.members.get(room);
-        let is_known = |user: &String| members.is_some_and(|members| members.contains(user));
+        let is_known = |user: &Arc<str>| members.is_some_and(|members| members.contains(user));
         let (known, others) = users.into_iter().partition(is_known);
         (known, others, state.ended)
     }
 
     /// These were found, unless a membership has ended since `asked_at`: it may be one of them.
-    pub(super) fn found(&self, room: &str, members: &HashSet<String>, asked_at: u64) {
+    pub(super) fn found(&self, room: &str, members: &HashSet<Arc<str>>, asked_at: u64) {
         let mut state = lock(&self.0);
         if state.ended != asked_at || members.is_empty() {
             return;
@@ -68,8 +68,8 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn users<const N: usize>(users: [&str; N]) -> HashSet<String> {
-        users.map(str::to_owned).into()
+    fn users<const N: usize>(users: [&str; N]) -> HashSet<Arc<str>> {
+        users.map(Arc::from).into()
     }
 
     #[test]

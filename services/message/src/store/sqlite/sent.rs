@@ -9,6 +9,7 @@ use std::{
     io,
     ops::Bound,
     path::Path,
+    sync::Arc,
 };
 
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
@@ -21,7 +22,7 @@ pub(super) const MOST: usize = 16_384;
 const SLICE: usize = 512;
 
 /// Room, user and client id.
-pub(super) type Key = (String, String, String);
+pub(super) type Key = (Arc<str>, Arc<str>, Arc<str>);
 
 /// The newest messages' keys and numbers. It must know of each message that isn't in `sent`.
 pub(super) struct Newest {
@@ -46,7 +47,7 @@ impl Newest {
         })?;
         let query = "SELECT room_id, user_id, client_id, seq FROM messages
              WHERE rowid > (SELECT done FROM sent_until) AND client_id GLOB 't:*'";
-        let rows: Vec<(String, String, String, i64)> = sqlx::query_as(query).fetch_all(writer).await?;
+        let rows: Vec<(Arc<str>, Arc<str>, Arc<str>, i64)> = sqlx::query_as(query).fetch_all(writer).await?;
         let seqs = rows.into_iter().map(|(room, user, client, seq)| ((room, user, client), seq.cast_unsigned()));
         Ok(Self { seqs: seqs.collect(), round: None, _lock: file })
     }
@@ -93,7 +94,8 @@ impl Newest {
             let mut query =
                 QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO sent (room_id, user_id, client_id, seq) ");
             query.push_values(&slice, |mut row, ((room, user, client), seq)| {
-                row.push_bind(room).push_bind(user).push_bind(client).push_bind(seq.cast_signed());
+                row.push_bind(Arc::clone(room)).push_bind(Arc::clone(user)).push_bind(Arc::clone(client));
+                row.push_bind(seq.cast_signed());
             });
             query.build().persistent(slice.len() == SLICE).execute(writer).await?;
         }
@@ -115,5 +117,5 @@ impl Newest {
 /// None for a message that can't be sent again.
 fn key(message: &Message) -> Option<Key> {
     message.client_id.temp_id()?;
-    Some((message.room_id.clone(), message.sender.id.clone(), message.client_id.as_str().to_owned()))
+    Some((message.room_id.clone(), message.sender.id.clone(), message.client_id.text()))
 }
