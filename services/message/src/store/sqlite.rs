@@ -78,7 +78,7 @@ impl SqliteStore {
             let inserts = inserts.clone();
             move |rooms: Vec<Vec<Message>>| {
                 let inserts = inserts.clone();
-                log.copy_soon();
+                log.copy_soon(rooms.iter().map(Vec::len).sum());
                 async move { in_time(inserts.insert(rooms)).await }
             }
         });

@@ -3,40 +3,58 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use sqlx::SqlitePool;
+use tokio::sync::Notify;
 
 /// In pages of 4 KiB. While somebody always writes, the log never ends, and grows to this: then one write waits until
 /// the rest of it is copied, and the log begins anew. A message takes half a page to a whole one, so that at 25,000 a
 /// second this happens every three to five seconds.
 pub(super) const LONGEST: &str = "65536";
 const EVERY: Duration = Duration::from_millis(250);
+/// So many messages are copied earlier: a write that comes while the disk takes what was copied waits behind it, some ten
+/// milliseconds for what 10,000 messages change.
+const MANY: usize = 2_000;
 
 /// Copies the log into the file now and then, over a connection that nobody waits for: SQLite's own way is to do so
 /// every 1,000 pages in the middle of a write, which then takes tens of milliseconds.
 pub(super) struct Log {
     connections: SqlitePool,
-    soon: Arc<AtomicBool>,
+    waiting: Arc<Waiting>,
+}
+
+/// What is in the log alone.
+#[derive(Default)]
+struct Waiting {
+    messages: AtomicUsize,
+    many: Notify,
+    /// It will be copied.
+    soon: AtomicBool,
 }
 
 impl Log {
     pub(super) fn of(connections: SqlitePool) -> Self {
-        Self { connections, soon: Arc::default() }
+        Self { connections, waiting: Arc::default() }
     }
 
-    /// To be called when something is written. Needs a Tokio runtime.
-    pub(super) fn copy_soon(&self) {
-        if self.soon.swap(true, Ordering::AcqRel) {
+    /// To be called when so many messages, or something else, are written. Needs a Tokio runtime.
+    pub(super) fn copy_soon(&self, messages: usize) {
+        let before = self.waiting.messages.fetch_add(messages, Ordering::Relaxed);
+        if before < MANY && before + messages >= MANY {
+            self.waiting.many.notify_one();
+        }
+        if self.waiting.soon.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (connections, soon) = (self.connections.clone(), Arc::clone(&self.soon));
+        let (connections, waiting) = (self.connections.clone(), Arc::clone(&self.waiting));
         tokio::spawn(async move {
-            tokio::time::sleep(EVERY).await;
-            soon.store(false, Ordering::Release);
+            let _ = tokio::time::timeout(EVERY, waiting.many.notified()).await;
+            waiting.messages.store(0, Ordering::Relaxed);
+            waiting.soon.store(false, Ordering::Release);
             // Passive: it waits for no reader or writer, and what it can't copy yet is copied the next time.
             if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&connections).await {
                 tracing::debug!(%error, "the log could not be copied into the database's file");
@@ -70,7 +88,7 @@ mod tests {
         let is_in_file = || std::fs::read(&file).unwrap().windows(text.len()).any(|part| part == text.as_bytes());
         assert!(!is_in_file());
         let log = Log::of(pool.clone());
-        log.copy_soon();
+        log.copy_soon(0);
         let end = Instant::now() + Duration::from_secs(10);
         while !is_in_file() {
             assert!(Instant::now() < end, "it is still in the log alone");
