@@ -123,8 +123,12 @@ async fn an_event_without_an_acknowledgement_that_fails_is_told_by_an_error_even
     socket.emit("join_room", json!(5)).await;
     assert_json(&socket.next("error").await, json!({"message": "<string>", "context": "join_room"}));
     socket.emit("send_message", json!({"roomId": "general", "content": "no member", "tempId": "t-9"})).await;
-    let expected = json!({"message": "<string>", "error": "<string>", "tempId": "t-9", "timestamp": "<time>"});
-    assert_json(&socket.next("message_error").await, expected);
+    let failed =
+        |temp_id| json!({"message": "<string>", "error": "<string>", "tempId": temp_id, "timestamp": "<time>"});
+    assert_json(&socket.next("message_error").await, failed("t-9"));
+    socket.emit("send_message", json!({"roomId": "general", "content": 5, "tempId": "t-10"})).await;
+    assert_json(&socket.next("error").await, json!({"message": "<string>", "context": "send_message"}));
+    assert_json(&socket.next("message_error").await, failed("t-10"));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Delivery over a real store, without sockets: replicas are hubs that share the store.
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::HashSet, sync::Mutex, task::Waker, time::Duration};
+use std::{sync::Mutex, task::Waker, time::Duration};
 
 use aether_common::{
     link::{self, Acceptor, Link},
@@ -18,7 +18,7 @@ use crate::{
     model::{ClientId, Listed, Member, Membership, Message, Page, Role, Tail},
     rooms::Rooms,
     store::{
-        Place, RoomsOf, Schema,
+        Place, RoomsOf, Schema, Users,
         conformance::{Fresh, sqlite},
         prepare,
     },
@@ -119,7 +119,7 @@ impl Store for Troubled {
         self.store.memberships(wanted).await
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
+    async fn members_among(&self, room: &str, users: Users) -> Result<Users, Error> {
         self.store.members_among(room, users).await
     }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Mutex,
 };
 
@@ -12,7 +12,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     model::{Listed, Member, Membership, Page, Role, Room},
-    store::{Place, RoomsOf, Schema},
+    store::{Place, RoomsOf, Schema, Users},
 };
 
 const ROOM: &str = "635a5e3b8bb9e8b3c8e9f5d2";
@@ -137,7 +137,7 @@ impl Store for Model {
     async fn memberships(&self, _: &[Place]) -> Result<Vec<Option<Membership>>, Error> {
         unreachable!()
     }
-    async fn members_among(&self, _: &str, _: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
+    async fn members_among(&self, _: &str, _: Users) -> Result<Users, Error> {
         unreachable!()
     }
     async fn after(&self, _: &str, _: u64, _: u32) -> Result<Vec<Message>, Error> {

@@ -132,6 +132,8 @@ mod tests {
             ("42[\"a\",{\"b\":[1]},2]", call("a", None, Some(r#"{"b":[1]}"#))),
             ("4212[\"a\",null]", call("a", Some(12), Some("null"))),
             ("42/,3[\"a\"]", call("a", Some(3), None)),
+            // Half a character: what it is in is refused, not the connection.
+            ("42[\"a\",\"\\ud800\"]", call("a", None, Some("\"\\ud800\""))),
             ("42/admin,3[\"a\"]", Ok(Packet::Noop)),
             ("431[1]", Ok(Packet::Noop)),
             ("451-7[\"a\",{\"_placeholder\":true,\"num\":0}]", call("a", Some(7), None)),

@@ -1,11 +1,11 @@
 //! A store whose operations are timed.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use aether_common::{Error, metrics::StoreTimes};
 use async_trait::async_trait;
 
-use super::{Place, RoomsOf, Schema, Store};
+use super::{Place, RoomsOf, Schema, Store, Users};
 use crate::{
     limit::{Count, Counts},
     model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, Tail},
@@ -93,7 +93,7 @@ impl Store for Measured {
         self.times.note("memberships", self.store.memberships(wanted)).await
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
+    async fn members_among(&self, room: &str, users: Users) -> Result<Users, Error> {
         self.times.note("members_among", self.store.members_among(room, users)).await
     }
 

@@ -33,6 +33,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_millis(2500);
 
 /// A room and a user, by their ids.
 pub(crate) type Place = (String, String);
+/// Users, by their ids.
+pub(crate) type Users = HashSet<Arc<str>>;
 /// A user's rooms, by id, with their members' ids.
 pub(crate) type RoomsOf = Vec<(String, Vec<String>)>;
 
@@ -92,7 +94,7 @@ pub(crate) trait Store: Send + Sync + 'static {
         Ok(self.memberships(&[(room.to_owned(), user.to_owned())]).await?.pop().flatten())
     }
     /// Those of the users who are members.
-    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error>;
+    async fn members_among(&self, room: &str, users: Users) -> Result<Users, Error>;
 
     /// Stores messages of one room in their order, up to the first whose number or client id is taken, and tells how
     /// many. They are safe when this returns. After an error any number of them may be stored, still without a gap.

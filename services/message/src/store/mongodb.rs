@@ -7,7 +7,7 @@ mod import;
 mod lists;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -27,7 +27,7 @@ use mongodb::{
 };
 
 use self::documents::{MessageDocument, ParticipantDocument, RoomDocument, object_id, stamp, time};
-use super::{Place, RoomsOf, Schema, Store, in_time};
+use super::{Place, RoomsOf, Schema, Store, Users, in_time};
 use crate::{
     limit::Counts,
     model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, Tail},
@@ -257,7 +257,7 @@ impl Store for MongoStore {
         Ok(wanted.iter().map(|place| found.get(place).copied()).collect())
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
+    async fn members_among(&self, room: &str, users: Users) -> Result<Users, Error> {
         let users: Vec<_> = users.iter().map(ToString::to_string).collect();
         let filter = doc! {"roomId": object_id(room)?, "userId": {"$in": users}};
         in_time(async { self.participants.find(filter).await?.map_ok(|p| p.user_id.into()).try_collect().await }).await

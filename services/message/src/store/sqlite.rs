@@ -9,12 +9,7 @@ mod known;
 mod log;
 mod sent;
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use aether_common::{Error, batch::Batch};
 use async_trait::async_trait;
@@ -26,7 +21,7 @@ use sqlx::{
 };
 
 use self::{inserts::Inserts, known::Known, log::Log};
-use super::{Place, RoomsOf, Schema, Store, in_time};
+use super::{Place, RoomsOf, Schema, Store, Users, in_time};
 use crate::model::{ClientId, Listed, Member, Membership, Message, Page, Role, Room, RoomType, Tail, User};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/message-sqlite");
@@ -49,7 +44,7 @@ pub(crate) struct SqliteStore {
     inserts: Inserts,
     /// Each room asks before each batch of its own. Those who aren't known are asked for together, which is one way to
     /// SQLite's thread.
-    members: Batch<(String, HashSet<Arc<str>>), HashSet<Arc<str>>>,
+    members: Batch<(String, Users), Users>,
     known: Arc<Known>,
 }
 
@@ -272,7 +267,7 @@ impl Store for SqliteStore {
         memberships(&self.readers, wanted).await
     }
 
-    async fn members_among(&self, room: &str, users: HashSet<Arc<str>>) -> Result<HashSet<Arc<str>>, Error> {
+    async fn members_among(&self, room: &str, users: Users) -> Result<Users, Error> {
         let (mut members, others, asked_at) = self.known.among(room, users);
         if !others.is_empty() {
             let found = self.members.ask((room.to_owned(), others)).await?;
@@ -351,13 +346,10 @@ async fn memberships(readers: &SqlitePool, wanted: &[Place]) -> Result<Vec<Optio
 }
 
 /// Of each room's users, those who are members.
-async fn members_of_each(
-    readers: SqlitePool,
-    wanted: Vec<(String, HashSet<Arc<str>>)>,
-) -> Result<Vec<HashSet<Arc<str>>>, Error> {
+async fn members_of_each(readers: SqlitePool, wanted: Vec<(String, Users)>) -> Result<Vec<Users>, Error> {
     let places = wanted.iter().flat_map(|(room, users)| users.iter().map(move |user| (room.clone(), user.to_string())));
     let mut found = memberships(&readers, &places.collect::<Vec<_>>()).await?.into_iter();
-    let members = |users: HashSet<Arc<str>>| users.into_iter().filter(|_| found.next().flatten().is_some()).collect();
+    let members = |users: Users| users.into_iter().filter(|_| found.next().flatten().is_some()).collect();
     Ok(wanted.into_iter().map(|(_, users)| users).map(members).collect())
 }
 

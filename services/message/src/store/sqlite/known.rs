@@ -2,11 +2,13 @@
 //! else ends a membership.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex},
 };
 
 use aether_common::lock;
+
+use crate::store::Users;
 
 /// So many memberships are known at most: some 10 MiB.
 const MOST: usize = 100_000;
@@ -18,7 +20,7 @@ pub(super) struct Known(Mutex<State>);
 #[derive(Default)]
 struct State {
     /// Users by room.
-    members: HashMap<String, HashSet<Arc<str>>>,
+    members: HashMap<String, Users>,
     count: usize,
     /// How many memberships have ended.
     ended: u64,
@@ -27,7 +29,7 @@ struct State {
 impl Known {
     /// Of a room's users, those who are known to be members, the others, and the number to tell with what is found of
     /// these.
-    pub(super) fn among(&self, room: &str, users: HashSet<Arc<str>>) -> (HashSet<Arc<str>>, HashSet<Arc<str>>, u64) {
+    pub(super) fn among(&self, room: &str, users: Users) -> (Users, Users, u64) {
         let state = lock(&self.0);
         let members = state.members.get(room);
         let is_known = |user: &Arc<str>| members.is_some_and(|members| members.contains(user));
@@ -36,7 +38,7 @@ impl Known {
     }
 
     /// These were found, unless a membership has ended since `asked_at`: it may be one of them.
-    pub(super) fn found(&self, room: &str, members: &HashSet<Arc<str>>, asked_at: u64) {
+    pub(super) fn found(&self, room: &str, members: &Users, asked_at: u64) {
         let mut state = lock(&self.0);
         if state.ended != asked_at || members.is_empty() {
             return;
@@ -68,7 +70,7 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn users<const N: usize>(users: [&str; N]) -> HashSet<Arc<str>> {
+    fn users<const N: usize>(users: [&str; N]) -> Users {
         users.map(Arc::from).into()
     }
 

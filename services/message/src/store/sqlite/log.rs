@@ -24,6 +24,7 @@ const MANY: usize = 2_000;
 /// every 1,000 pages in the middle of a write, which then takes tens of milliseconds.
 pub(super) struct Log {
     connections: SqlitePool,
+    every: Duration,
     waiting: Arc<Waiting>,
 }
 
@@ -38,7 +39,7 @@ struct Waiting {
 
 impl Log {
     pub(super) fn of(connections: SqlitePool) -> Self {
-        Self { connections, waiting: Arc::default() }
+        Self { connections, every: EVERY, waiting: Arc::default() }
     }
 
     /// To be called when so many messages, or something else, are written. Needs a Tokio runtime.
@@ -50,9 +51,10 @@ impl Log {
         if self.waiting.soon.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (connections, waiting) = (self.connections.clone(), Arc::clone(&self.waiting));
+        let (connections, every, waiting) = (self.connections.clone(), self.every, Arc::clone(&self.waiting));
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(EVERY, waiting.many.notified()).await;
+            // Whichever comes first.
+            let _ = tokio::time::timeout(every, waiting.many.notified()).await;
             waiting.messages.store(0, Ordering::Relaxed);
             waiting.soon.store(false, Ordering::Release);
             // Passive: it waits for no reader or writer, and what it can't copy yet is copied the next time.
@@ -66,33 +68,55 @@ impl Log {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::Instant;
+    use std::{path::Path, time::Instant};
 
     use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
     use super::*;
 
-    #[tokio::test]
-    async fn what_is_written_is_in_the_file_soon_though_no_write_copied_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("messages.db");
+    const TEXT: &str = "a text that is nowhere else";
+
+    /// A text in the log of a file.
+    async fn written(file: &Path) -> SqlitePool {
         let options = SqliteConnectOptions::new()
-            .filename(&file)
+            .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .pragma("wal_autocheckpoint", LONGEST);
         let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options).await.unwrap();
-        let text = "a text that is nowhere else";
         sqlx::query("CREATE TABLE texts (text TEXT)").execute(&pool).await.unwrap();
-        sqlx::query("INSERT INTO texts VALUES (?)").bind(text).execute(&pool).await.unwrap();
-        let is_in_file = || std::fs::read(&file).unwrap().windows(text.len()).any(|part| part == text.as_bytes());
-        assert!(!is_in_file());
-        let log = Log::of(pool.clone());
-        log.copy_soon(0);
+        sqlx::query("INSERT INTO texts VALUES (?)").bind(TEXT).execute(&pool).await.unwrap();
+        assert!(!is_in(file));
+        pool
+    }
+
+    fn is_in(file: &Path) -> bool {
+        std::fs::read(file).unwrap().windows(TEXT.len()).any(|part| part == TEXT.as_bytes())
+    }
+
+    async fn is_in_soon(file: &Path) {
         let end = Instant::now() + Duration::from_secs(10);
-        while !is_in_file() {
+        while !is_in(file) {
             assert!(Instant::now() < end, "it is still in the log alone");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_in_the_file_soon_though_no_write_copied_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("messages.db");
+        let log = Log::of(written(&file).await);
+        log.copy_soon(0);
+        is_in_soon(&file).await;
+    }
+
+    #[tokio::test]
+    async fn many_messages_are_copied_before_their_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("messages.db");
+        let log = Log { every: Duration::from_secs(3600), ..Log::of(written(&file).await) };
+        (0..MANY).for_each(|_| log.copy_soon(1));
+        is_in_soon(&file).await;
     }
 }

@@ -47,7 +47,7 @@ impl Newest {
         })?;
         let query = "SELECT room_id, user_id, client_id, seq FROM messages
              WHERE rowid > (SELECT done FROM sent_until) AND client_id GLOB 't:*'";
-        let rows: Vec<(Arc<str>, Arc<str>, Arc<str>, i64)> = sqlx::query_as(query).fetch_all(writer).await?;
+        let rows: Vec<(_, _, _, i64)> = sqlx::query_as(query).fetch_all(writer).await?;
         let seqs = rows.into_iter().map(|(room, user, client, seq)| ((room, user, client), seq.cast_unsigned()));
         Ok(Self { seqs: seqs.collect(), round: None, _lock: file })
     }
