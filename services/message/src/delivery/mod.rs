@@ -126,12 +126,12 @@ impl Hub {
 
     /// Queues a message; `answer` is called in any case.
     pub(crate) fn send(self: &Arc<Self>, room: Arc<Room>, draft: Draft, origin: Option<SocketId>, answer: Answer) {
-        let id = room.id.clone();
+        let to = Arc::clone(&room);
         let unstored = self.metrics.unstored.clone();
         unstored.inc();
         let counted = Unstored(unstored);
         let command = Command::Send(Sending { room, draft, origin, since: Instant::now(), answer, _counted: counted });
-        if let Err(Command::Send(refused)) = self.command(&id, command) {
+        if let Err(Command::Send(refused)) = self.command(&to.id, command) {
             (refused.answer)(Err(&busy()));
         }
     }

@@ -67,14 +67,19 @@ impl SqliteStore {
         };
         let writer = pool(1).connect_lazy_with(options.clone().pragma("cache_size", WRITERS_CACHE));
         let readers = pool(READERS).connect_lazy_with(options.clone());
-        let log = Log::of(readers.clone());
+        let log = Arc::new(Log::of(readers.clone()));
         let inserts = Inserts::into(writer.clone(), path);
         let batches = Batch::one_by_one({
             let inserts = inserts.clone();
             move |rooms: Vec<Vec<Message>>| {
-                let inserts = inserts.clone();
-                log.copy_soon(rooms.iter().map(Vec::len).sum());
-                async move { in_time(inserts.insert(rooms)).await }
+                let (inserts, log) = (inserts.clone(), Arc::clone(&log));
+                async move {
+                    let messages = rooms.iter().map(Vec::len).sum();
+                    let inserted = in_time(inserts.insert(rooms)).await;
+                    // However that ended: one that took too long goes on.
+                    log.copy_soon(messages);
+                    inserted
+                }
             }
         });
         let members = Batch::new({
