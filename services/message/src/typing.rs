@@ -1,10 +1,6 @@
 //! Who is typing in a room. A user types for as long as one of their sockets, anywhere, does.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -91,8 +87,7 @@ impl Typing {
     }
 
     fn end(&mut self, user_id: &str, ended: impl Fn(&Source, &Instant) -> bool) -> Option<Change> {
-        let Entry::Occupied(mut entry) = self.0.entry(user_id.into()) else { return None };
-        let typist = entry.get_mut();
+        let typist = self.0.get_mut(user_id)?;
         let here = typist.here();
         typist.until.retain(|source, until| !ended(source, until));
         let publish = (here && !typist.here()).then(|| {
@@ -101,7 +96,7 @@ impl Typing {
         });
         let (user, over) = (typist.user.clone(), typist.until.is_empty());
         if over {
-            entry.remove();
+            self.0.remove(user_id);
         }
         let change = Change { user, show: over.then_some(false), publish };
         (change.show.is_some() || change.publish.is_some()).then_some(change)

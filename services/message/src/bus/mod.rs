@@ -50,6 +50,16 @@ pub(crate) enum Hint {
     },
 }
 
+impl Hint {
+    /// The id of the room that it is about.
+    pub(crate) fn room(&self) -> &str {
+        match self {
+            Self::Message { message } => &message.room_id,
+            Self::Typing { room, .. } | Self::Presence { room, .. } | Self::Removed { room, .. } => room,
+        }
+    }
+}
+
 /// What comes in from the bus.
 #[derive(Debug)]
 pub(crate) enum Incoming {

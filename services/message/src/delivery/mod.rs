@@ -178,7 +178,7 @@ impl Hub {
     pub(crate) fn removed(self: &Arc<Self>, room: &str, user_id: &str) {
         let hint = Hint::Removed { room: room.to_owned(), user_id: user_id.to_owned() };
         self.bus.publish(hint.clone());
-        self.hint(room, String::new(), hint);
+        self.hint(String::new(), hint);
     }
 
     /// Notes a socket, so that its user can be told of what they sent elsewhere.
@@ -212,16 +212,13 @@ impl Hub {
         if let Some(handle) = self.rooms.get(room) {
             return handle.give(command);
         }
-        let handle = match self.rooms.entry(room.to_owned()) {
-            Entry::Occupied(entry) => entry.into_ref(),
-            Entry::Vacant(entry) => {
-                let (commands, queue) = mpsc::channel(QUEUE);
-                let behind = Arc::new(AtomicBool::new(false));
-                self.tasks.spawn(room::run(Arc::clone(self), room.to_owned(), queue, Arc::clone(&behind)));
-                entry.insert(Handle { commands, behind })
-            }
+        let start = || {
+            let (commands, queue) = mpsc::channel(QUEUE);
+            let behind = Arc::new(AtomicBool::new(false));
+            self.tasks.spawn(room::run(Arc::clone(self), room.to_owned(), queue, Arc::clone(&behind)));
+            Handle { commands, behind }
         };
-        handle.give(command)
+        self.rooms.entry(room.to_owned()).or_insert_with(start).give(command)
     }
 
     /// Forgets a room whose task ends, unless a command has come in meanwhile.
@@ -237,15 +234,7 @@ impl Hub {
                 () = self.stop.cancelled() => return,
                 Some(incoming) = incoming.recv() => match incoming {
                     Incoming::Resync => self.rooms.iter().for_each(|room| room.behind(Command::Look)),
-                    Incoming::Hint { from, hint } => {
-                        let room = match &hint {
-                            Hint::Message { message } => message.room_id.to_string(),
-                            Hint::Typing { room, .. } | Hint::Presence { room, .. } | Hint::Removed { room, .. } => {
-                                room.clone()
-                            }
-                        };
-                        self.hint(&room, from, hint);
-                    }
+                    Incoming::Hint { from, hint } => self.hint(from, hint),
                 },
                 changed = state.changed() => if changed.is_err() { return },
                 else => return,
@@ -253,8 +242,8 @@ impl Hub {
         }
     }
 
-    fn hint(&self, room: &str, from: String, hint: Hint) {
-        match self.rooms.get(room) {
+    fn hint(&self, from: String, hint: Hint) {
+        match self.rooms.get(hint.room()) {
             Some(handle) => handle.behind(Command::Hint { from, hint }),
             None => {
                 if let Hint::Message { message } = hint {

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -28,13 +28,11 @@ pub(super) struct Log {
     waiting: Arc<Waiting>,
 }
 
-/// What is in the log alone.
+/// What is in the log alone, and will be copied.
 #[derive(Default)]
 struct Waiting {
     messages: AtomicUsize,
     many: Notify,
-    /// It will be copied.
-    soon: AtomicBool,
 }
 
 impl Log {
@@ -42,21 +40,20 @@ impl Log {
         Self { connections, every: EVERY, waiting: Arc::default() }
     }
 
-    /// To be called when so many messages, or something else, are written. Needs a Tokio runtime.
+    /// To be called when so many messages, one or more, are written. Needs a Tokio runtime.
     pub(super) fn copy_soon(&self, messages: usize) {
-        let before = self.waiting.messages.fetch_add(messages, Ordering::Relaxed);
+        let before = self.waiting.messages.fetch_add(messages, Ordering::AcqRel);
         if before < MANY && before + messages >= MANY {
             self.waiting.many.notify_one();
         }
-        if self.waiting.soon.swap(true, Ordering::AcqRel) {
+        if before > 0 {
             return;
         }
         let (connections, every, waiting) = (self.connections.clone(), self.every, Arc::clone(&self.waiting));
         tokio::spawn(async move {
             // Whichever comes first.
             let _ = tokio::time::timeout(every, waiting.many.notified()).await;
-            waiting.messages.store(0, Ordering::Relaxed);
-            waiting.soon.store(false, Ordering::Release);
+            waiting.messages.store(0, Ordering::Release);
             // Passive: it waits for no reader or writer, and what it can't copy yet is copied the next time.
             if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&connections).await {
                 tracing::debug!(%error, "the log could not be copied into the database's file");
@@ -107,7 +104,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("messages.db");
         let log = Log::of(written(&file).await);
-        log.copy_soon(0);
+        log.copy_soon(1);
         is_in_soon(&file).await;
     }
 
